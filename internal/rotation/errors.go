@@ -1,0 +1,75 @@
+package rotation
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says what an error means for the rotation.
+type Kind string
+
+const (
+	// Retryable: throttling, network, an instance that is busy, something not yet visible. Also: unknown.
+	Retryable Kind = "retryable"
+	// Permanent: a bad document, a name too long, access denied, a privilege missing.
+	Permanent Kind = "permanent"
+	// Conflict: somebody else changed the secret or the account meanwhile.
+	Conflict Kind = "conflict"
+)
+
+// Error is what went wrong, in words of this program: what was tried and on what, what came back, what to do.
+// It holds no text of a driver or an SDK, because those quote statements, addresses and values.
+type Error struct {
+	Kind Kind
+	// Text is complete as it stands; Code is repeated in it only where it helps.
+	Text string
+	// Field names the field of a request or document that is at fault, if one is.
+	Field string
+	// Code is the number or code that came back ("1045", "Rejected.Throttling"), if one did.
+	Code string
+}
+
+func (e *Error) Error() string {
+	text := e.Text
+	if e.Field != "" {
+		text = e.Field + ": " + text
+	}
+	if e.Code != "" {
+		text += " (" + e.Code + ")"
+	}
+	return text
+}
+
+// Errorf makes an error of a kind. Its arguments are names, numbers and ids, never values of a secret.
+func Errorf(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Text: fmt.Sprintf(format, args...)}
+}
+
+// FieldError makes a permanent error about one field of a request or document.
+func FieldError(field, format string, args ...any) *Error {
+	return &Error{Kind: Permanent, Field: field, Text: fmt.Sprintf(format, args...)}
+}
+
+// WithCode adds the number or code that came back.
+func (e *Error) WithCode(code string) *Error {
+	e.Code = code
+	return e
+}
+
+// KindOf gives the kind of any error; what is not ours is retryable.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Retryable
+}
+
+// CodeOf gives the code of an error, "" if it has none.
+func CodeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,89 @@
+package rotation
+
+import "time"
+
+// Plan is what Look found: references only, no values. It is in history before the first change, and every later
+// step measures what it sees against it.
+type Plan struct {
+	Store    string
+	Region   string
+	Secret   string
+	Target   string
+	Instance string `json:",omitempty"`
+	Strategy Strategy
+
+	// Version is the id of the version that this rotation writes, known before anything happened.
+	Version string
+	// Base is the version that was current.
+	Base string
+	// Restore is the version whose password the standby account has; "" if there is no standby account, or if no version
+	// of the secret logs in to it.
+	Restore string `json:",omitempty"`
+	// StalePending is a version of an unfinished rotation that carried the pending stage.
+	StalePending string `json:",omitempty"`
+	// Account is the login of the base version, Standby the other of its pair.
+	Account string
+	Standby string
+	// StandbyExists says whether the standby account existed.
+	StandbyExists bool
+	// Admin is the admin secret.
+	Admin string `json:",omitempty"`
+	// Server identifies the database server, so that two logins can be known to have met the same one.
+	Server string `json:",omitempty"`
+	// TLS says in words how current's login was protected.
+	TLS string `json:",omitempty"`
+
+	PasswordLength int
+	// LongestAttempt is how long an attempt of a step can still run after it was given up.
+	LongestAttempt time.Duration
+	Notes          []string `json:",omitempty"`
+}
+
+// Failure is an error as it stands in histories and results.
+type Failure struct {
+	Step  Step
+	Kind  Kind
+	Text  string
+	Field string `json:",omitempty"`
+	Code  string `json:",omitempty"`
+}
+
+// FailureOf describes the error of a step.
+func FailureOf(step Step, err *Error) Failure {
+	return Failure{Step: step, Kind: err.Kind, Text: err.Error(), Field: err.Field, Code: err.Code}
+}
+
+// Result is how a rotation ended; the workflow returns it, or has it in the details of the error that it fails with.
+type Result struct {
+	Outcome  Outcome
+	Store    string
+	Region   string
+	Secret   string
+	Target   string
+	Strategy Strategy `json:",omitempty"`
+	// Version is the version that the rotation wrote, Former the one that was current before.
+	Version string `json:",omitempty"`
+	Former  string `json:",omitempty"`
+	// Account is the login that is current now, FormerAccount the one before.
+	Account       string `json:",omitempty"`
+	FormerAccount string `json:",omitempty"`
+	// TLS says in words how the login that proved the outcome was protected.
+	TLS string `json:",omitempty"`
+	// Reason is the failure that led to an outcome other than Rotated.
+	Reason *Failure `json:",omitempty"`
+	// Decision is what a person decided about a parked rotation, with the reason given.
+	Decision *Decision `json:",omitempty"`
+	Notes    []string  `json:",omitempty"`
+	Started  time.Time
+	Ended    time.Time
+}
+
+// Decision is a person's word about a parked rotation.
+type Decision struct {
+	// Choice is "retry", "rollback" or "abandon".
+	Choice string
+	Reason string
+	// By is the identity that the client gave.
+	By string `json:",omitempty"`
+	At time.Time
+}

@@ -1,0 +1,260 @@
+package rotation
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Defaults of a request.
+const (
+	DefaultGrace    = time.Hour
+	DefaultPatience = 15 * time.Minute
+)
+
+// Request asks for one rotation. Its JSON is the workflow's input; the payloads of Alibaba Cloud's Serverless
+// Workflow recipe ({"SecretName", "RegionId"} with or without "InstanceId") are requests as they stand.
+type Request struct {
+	// SecretName is the secret's name, or its ARN, which is reduced to the name.
+	SecretName string
+	RegionId   string `json:",omitempty"`
+	// InstanceId is the ApsaraDB RDS instance; with it the target is apsara-rds.
+	InstanceId string `json:",omitempty"`
+	// Store names a store of the worker; absent: alibaba-kms.
+	Store string `json:",omitempty"`
+	// Strategy is taken from the document where it is absent.
+	Strategy Strategy `json:",omitempty"`
+	// Now rotates although clients may still hold the credential that was current before (see Grace).
+	Now bool `json:",omitempty"`
+	// Grace is how long a credential stays good after it was current (a Go duration); absent: 1h.
+	Grace string `json:",omitempty"`
+	// AdoptStandby takes over a standby account to which no version of the secret logs in.
+	AdoptStandby bool `json:",omitempty"`
+	// AcceptPasswordHistory rotates although the server's password history may forbid a rollback.
+	AcceptPasswordHistory bool `json:",omitempty"`
+	// PasswordLength is the length of new passwords; absent: 32.
+	PasswordLength int `json:",omitempty"`
+	// OnFailure is "rollback" (absent) or "park".
+	OnFailure string `json:",omitempty"`
+	// Patience is how long New, Set and Test are tried (a Go duration); absent: 15m.
+	Patience string `json:",omitempty"`
+
+	problems []*Error
+}
+
+// fields of a request, by JSON name. UnmarshalJSON and the list of what is allowed come from here.
+func (r *Request) fields() map[string]any {
+	return map[string]any{
+		"SecretName": &r.SecretName, "RegionId": &r.RegionId, "InstanceId": &r.InstanceId, "Store": &r.Store,
+		"Strategy": &r.Strategy, "Now": &r.Now, "Grace": &r.Grace, "AdoptStandby": &r.AdoptStandby,
+		"AcceptPasswordHistory": &r.AcceptPasswordHistory, "PasswordLength": &r.PasswordLength,
+		"OnFailure": &r.OnFailure, "Patience": &r.Patience,
+	}
+}
+
+// UnmarshalJSON never fails. Temporal drops unknown fields silently and retries a workflow task for ever when a type is
+// wrong; here both are remembered, and Validate refuses them by name.
+func (r *Request) UnmarshalJSON(data []byte) error {
+	*r = Request{}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil || raw == nil {
+		r.problems = append(r.problems, FieldError("request", `not a JSON object; wanted: {"SecretName": "...", "RegionId": "..."}`))
+		return nil
+	}
+	known := r.fields()
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		into, ok := known[name]
+		if !ok {
+			r.problems = append(r.problems, unknownField(name, known))
+			continue
+		}
+		if bytes.Equal(raw[name], []byte("null")) {
+			continue
+		}
+		if err := json.Unmarshal(raw[name], into); err != nil {
+			r.problems = append(r.problems, FieldError(name, "wrong type: %s is wanted", wanted(into)))
+		}
+	}
+	return nil
+}
+
+func unknownField(name string, known map[string]any) *Error {
+	switch name {
+	case "Step", "VersionId":
+		return FieldError(name, "this is a step event of the Function Compute recipe; a rotation here is one request with "+
+			"SecretName and RegionId, and runs all steps itself")
+	case "SecretId", "ClientRequestToken":
+		return FieldError(name, "this is a rotation event of Secrets Manager for a Lambda; a rotation here is one request with "+
+			"SecretName, RegionId and Store, and runs all steps itself")
+	}
+	for k := range known {
+		if strings.EqualFold(k, name) {
+			return FieldError(printable(name), "unknown field; did you mean %s?", k)
+		}
+	}
+	return FieldError(printable(name), "unknown field; known: %s", strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+}
+
+// printable shortens what came from outside, so that an error stays one line.
+func printable(s string) string {
+	q := fmt.Sprintf("%q", s)
+	q = q[1 : len(q)-1]
+	if len(q) > 60 {
+		q = q[:60] + "..."
+	}
+	return q
+}
+
+func wanted(field any) string {
+	switch field.(type) {
+	case *bool:
+		return "true or false"
+	case *int:
+		return "a whole number"
+	default:
+		return "a string"
+	}
+}
+
+var (
+	nameForm   = regexp.MustCompile(`^[A-Za-z0-9_/+=.@-]+$`)
+	regionForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	storeForm  = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	alibabaARN = regexp.MustCompile(`^acs:kms:([^:]*):([^:]*):secret/(.+)$`)
+	awsARN     = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([^:]*):([^:]*):secret:(.+)$`)
+	awsSuffix  = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+)
+
+// Validate checks all that can be known without a look at a store, fills in what is absent, and reports every
+// problem at once in one permanent error.
+func (r Request) Validate() (Request, error) {
+	problems := slices.Clone(r.problems)
+	add := func(err *Error) { problems = append(problems, err) }
+	if r.Store == "" {
+		r.Store = StoreAlibabaKMS
+	} else if !storeForm.MatchString(r.Store) {
+		add(FieldError("Store", "%q is no store's name: lower-case letters, digits and dashes", printable(r.Store)))
+	}
+	_, arnRegion, err := reduceName(r.SecretName)
+	if err != nil {
+		add(err)
+	}
+	if r.RegionId == "" {
+		r.RegionId = arnRegion
+	}
+	switch {
+	case r.RegionId == "":
+		add(FieldError("RegionId", "missing; wanted: a region like cn-hangzhou"))
+	case !regionForm.MatchString(r.RegionId):
+		add(FieldError("RegionId", "%q is no region: lower-case letters, digits and dashes, like cn-hangzhou", printable(r.RegionId)))
+	case arnRegion != "" && arnRegion != r.RegionId:
+		add(FieldError("RegionId", "%s, but the ARN in SecretName says %s", r.RegionId, printable(arnRegion)))
+	}
+	switch r.Strategy {
+	case "", DualAccount, SingleUser, DualPassword:
+	default:
+		add(FieldError("Strategy", "%q is unknown; known: %s, %s, %s", printable(string(r.Strategy)), DualAccount, SingleUser, DualPassword))
+	}
+	switch r.OnFailure {
+	case "":
+		r.OnFailure = OnFailureRollback
+	case OnFailureRollback, OnFailurePark:
+	default:
+		add(FieldError("OnFailure", "%q is unknown; known: %s, %s", printable(r.OnFailure), OnFailureRollback, OnFailurePark))
+	}
+	if r.PasswordLength == 0 {
+		r.PasswordLength = DefaultPasswordLength
+	} else if r.PasswordLength < MinPasswordLength || r.PasswordLength > MaxPasswordLength {
+		add(FieldError("PasswordLength", "%d is out of range: %d to %d", r.PasswordLength, MinPasswordLength, MaxPasswordLength))
+	}
+	for _, d := range []struct {
+		name  string
+		value *string
+		def   time.Duration
+		min   time.Duration
+	}{{"Grace", &r.Grace, DefaultGrace, 0}, {"Patience", &r.Patience, DefaultPatience, time.Second}} {
+		if *d.value == "" {
+			*d.value = d.def.String()
+		} else if v, err := time.ParseDuration(*d.value); err != nil || v < d.min {
+			add(FieldError(d.name, "%q is no duration of at least %s; wanted: a Go duration like %s", printable(*d.value), d.min, d.def))
+		}
+	}
+	if len(problems) > 0 {
+		return r, joinProblems(problems)
+	}
+	return r, nil
+}
+
+func joinProblems(problems []*Error) error {
+	if len(problems) == 1 {
+		return problems[0]
+	}
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.Error()
+	}
+	return Errorf(Permanent, "%s", strings.Join(texts, "; "))
+}
+
+// reduceName gives the name of a secret from a name or an ARN, and the ARN's region.
+func reduceName(s string) (name, region string, _ *Error) {
+	name = s
+	switch {
+	case s == "":
+		return "", "", FieldError("SecretName", "missing; wanted: the secret's name")
+	case strings.HasPrefix(s, "acs:"):
+		m := alibabaARN.FindStringSubmatch(s)
+		if m == nil || m[1] == "" || m[2] == "" {
+			return "", "", FieldError("SecretName", "an incomplete ARN; wanted: acs:kms:REGION:ACCOUNT:secret/NAME")
+		}
+		name, region = m[3], m[1]
+	case strings.HasPrefix(s, "arn:"):
+		m := awsARN.FindStringSubmatch(s)
+		if m == nil || m[1] == "" || m[2] == "" || !awsSuffix.MatchString(m[3]) {
+			return "", "", FieldError("SecretName", "an incomplete ARN; wanted: "+
+				"arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX, with the six characters at its end")
+		}
+		name, region = awsSuffix.ReplaceAllString(m[3], ""), m[1]
+	}
+	if len(name) > maxSecretNameSize || !nameForm.MatchString(name) {
+		return "", "", FieldError("SecretName", "%q is no secret's name: letters, digits and _/+=.@-, %d at most", printable(name), maxSecretNameSize)
+	}
+	return name, region, nil
+}
+
+// Name is the secret's name without what surrounds it in an ARN. Call it on a validated request.
+func (r Request) Name() string {
+	name, _, _ := reduceName(r.SecretName)
+	return name
+}
+
+// WorkflowID is the canonical id of the rotation of a secret: two starts with the same one can't run at once.
+func (r Request) WorkflowID() string {
+	return workflowIDPrefix + r.Store + "/" + r.RegionId + "/" + r.Name()
+}
+
+// Target is what the request is aimed at.
+func (r Request) Target() string {
+	if r.InstanceId != "" {
+		return TargetApsaraRDS
+	}
+	return TargetMySQL
+}
+
+// GraceTime is Grace as a duration. Call it on a validated request.
+func (r Request) GraceTime() time.Duration { return mustDuration(r.Grace, DefaultGrace) }
+
+// PatienceTime is Patience as a duration. Call it on a validated request.
+func (r Request) PatienceTime() time.Duration { return mustDuration(r.Patience, DefaultPatience) }
+
+func mustDuration(s string, def time.Duration) time.Duration {
+	if d, err := time.ParseDuration(s); err == nil {
+		return d
+	}
+	return def
+}

@@ -1,0 +1,59 @@
+package rotation
+
+// Strategy says how a new password comes to be accepted while clients still hold the old one.
+type Strategy string
+
+const (
+	// DualAccount lets two accounts take turns: the standby one gets the new password and becomes current.
+	DualAccount Strategy = "dual-account"
+	// SingleUser replaces the password of the one account.
+	SingleUser Strategy = "single-user"
+	// DualPassword has one account that accepts two passwords during the change (MySQL 8.0.14 and later).
+	DualPassword Strategy = "dual-password"
+)
+
+// Step is one step of a rotation.
+type Step string
+
+const (
+	StepLook     Step = "look"
+	StepNew      Step = "new"
+	StepSet      Step = "set"
+	StepTest     Step = "test"
+	StepEnd      Step = "end"
+	StepRollback Step = "rollback"
+)
+
+// Outcome is how a rotation ended. A parked rotation has none: it is open and waits for a person.
+type Outcome string
+
+const (
+	// Rotated: current is the new version, and its login was seen to work.
+	Rotated Outcome = "Rotated"
+	// RolledBack: current is the old version, and its login was seen to work.
+	RolledBack Outcome = "RolledBack"
+	// Refused: nothing was changed.
+	Refused Outcome = "Refused"
+	// Abandoned: a person gave up a parked rotation.
+	Abandoned Outcome = "Abandoned"
+)
+
+// What a rotation does when it fails before its point of no return.
+const (
+	OnFailureRollback = "rollback"
+	OnFailurePark     = "park"
+)
+
+// Names of stores and targets, as requests and results have them.
+const (
+	StoreAlibabaKMS   = "alibaba-kms"
+	TargetMySQL       = "mysql"
+	TargetApsaraRDS   = "apsara-rds"
+	WorkflowType      = "RotateSecret"
+	QueryStatus       = "status"
+	UpdateRetry       = "retry"
+	UpdateRollback    = "rollback"
+	UpdateAbandon     = "abandon"
+	workflowIDPrefix  = "rotate/"
+	maxSecretNameSize = 512
+)
