@@ -1,0 +1,57 @@
+// Package secretstore is what a rotation needs of a secret store. Each store is a folder beside this file; errors are
+// *rotation.Error, with the store's code and never its text.
+package secretstore
+
+import (
+	"context"
+	"time"
+
+	"rotor/internal/rotation"
+)
+
+// Ref names a secret.
+type Ref struct {
+	Region string
+	// Name is the name, or an ARN where the store takes one.
+	Name string
+}
+
+// Value is the value of one version.
+type Value struct {
+	Version string
+	Data    rotation.Secret
+	Created time.Time
+}
+
+// Traits are what differs between stores.
+type Traits struct {
+	// Dialect names the fields of the store's documents.
+	Dialect rotation.Dialect
+	// KeepsVersions is how many versions a secret holds before the oldest is dropped; 0: none that is needed is dropped.
+	KeepsVersions int
+	// ClearsPending says whether the pending stage is taken off a version that has become current.
+	ClearsPending bool
+	// UncertainFor is how long a move of the current stage whose answer was lost can still take effect. 0 where the store
+	// compares before it moves, so that a late one is refused.
+	UncertainFor time.Duration
+}
+
+// Store keeps secrets. Every call honours its context, and may be made from several goroutines.
+type Store interface {
+	Traits() Traits
+	// Versions lists all versions of a secret with their stages, the newest first. A secret that does not exist, is
+	// scheduled for deletion, is of a type that this program must not rotate, or that may not be read is a permanent error.
+	Versions(ctx context.Context, secret Ref) (rotation.Versions, error)
+	// Read gives the value of a version.
+	Read(ctx context.Context, secret Ref, version string) (Value, error)
+	// ReadCurrent gives the value of the current version.
+	ReadCurrent(ctx context.Context, secret Ref) (Value, error)
+	// PutPending writes a version and puts the pending stage on it, wherever that was. A version that exists with another
+	// value is a conflict; one that exists with the same value is no error, and its stages stay.
+	PutPending(ctx context.Context, secret Ref, version string, data rotation.Secret) error
+	// MoveCurrent moves the current stage from one version to another. Where the store can compare, a current stage that is
+	// not on from is a conflict. An error of unknown fate (no answer) is retryable.
+	MoveCurrent(ctx context.Context, secret Ref, from, to string) error
+	// RemovePending takes the pending stage off the version. That it is not there is no error.
+	RemovePending(ctx context.Context, secret Ref, version string) error
+}

@@ -1,0 +1,78 @@
+// Package target is what a rotation needs of a database server. Each target is a folder beside this file; errors are
+// *rotation.Error, with the server's number and never its text.
+package target
+
+import (
+	"context"
+
+	"rotor/internal/rotation"
+)
+
+// Login is a credential and where it goes.
+type Login struct {
+	Place    rotation.Place
+	Account  string
+	Password rotation.Secret
+}
+
+// Proof is what a login was told.
+type Proof struct {
+	Answer rotation.Answer
+	// Code is the number that came back where it was not let in ("1045"), or a word for what happened before the server
+	// could answer ("timeout", "refused", "tls").
+	Code string
+	// Server identifies the server that answered.
+	Server string
+	// TLS says in words how the connection was protected: "TLS 1.3, verified", "none: the server offers no TLS", ...
+	TLS string
+	// Err says why the answer is not Accepted, or not a clean login; nil if it logged in.
+	Err error
+}
+
+// Survey is what Look sees of the server: everything that can refuse a rotation before it changes anything.
+type Survey struct {
+	Server string
+	// MaxAccountLength is the server's limit in characters.
+	MaxAccountLength int
+	StandbyExists    bool
+	// KeepsPasswords: a password history or reuse interval would forbid going back to the standby account's password (3638).
+	KeepsPasswords bool
+	Notes          []string
+}
+
+// Target accepts credentials.
+type Target interface {
+	// Probe logs in once, on a connection of its own, as a client would.
+	Probe(ctx context.Context, login Login) Proof
+	// Survey looks with the admin account, changing nothing. A standby account whose privileges could not be made equal to
+	// the current account's is a permanent error, as are missing rights of the admin, and a name that is too long.
+	Survey(ctx context.Context, admin Login, pair rotation.Pair, current string) (Survey, error)
+	// Lock opens a session that holds the lock of the account pair. It ends the session of a former holder first.
+	Lock(ctx context.Context, admin Login, pair rotation.Pair) (Session, error)
+}
+
+// Session changes the accounts of one pair, under their lock. Close gives the lock back; it is safe to call twice.
+type Session interface {
+	// Exists says whether the account exists, under any host.
+	Exists(ctx context.Context, account string) (bool, error)
+	// Create creates the account on the hosts of the account like, with its privileges and attributes.
+	Create(ctx context.Context, account, like string, password rotation.Secret) (Change, error)
+	// SetPassword replaces the password of the account on all its hosts.
+	SetPassword(ctx context.Context, account string, password rotation.Secret) error
+	// Level makes hosts, privileges and attributes of the account equal to those of the account like: nothing missing, nothing more.
+	// Accounts on further hosts get the password.
+	Level(ctx context.Context, account, like string, password rotation.Secret) (Change, error)
+	// Differences says in words what differs between the account and the account like; none when they are equal.
+	Differences(ctx context.Context, account, like string) ([]string, error)
+	// Drop drops the account on all its hosts. That it does not exist is no error.
+	Drop(ctx context.Context, account string) error
+	Close()
+}
+
+// Change is what was done to an account, in words.
+type Change struct {
+	// Given and Taken are privileges and attributes.
+	Given, Taken []string
+	// LeftOut are privileges that the admin cannot give and that are allowed to be missing.
+	LeftOut []string
+}
