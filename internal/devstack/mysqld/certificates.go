@@ -1,9 +1,11 @@
 package mysqld
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -16,11 +18,11 @@ import (
 
 // makeCertificates writes a new authority's certificate, and a server certificate and key signed by it.
 func (s *Server) makeCertificates() error {
-	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authorityKey, err := s.makeKey()
 	if err != nil {
 		return fmt.Errorf("make a key: %w", err)
 	}
-	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	serverKey, err := s.makeKey()
 	if err != nil {
 		return fmt.Errorf("make a key: %w", err)
 	}
@@ -29,11 +31,12 @@ func (s *Server) makeCertificates() error {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, 30),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
+	// Key encipherment is for the RSA key exchange of old servers.
 	server := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Rotor development server"},
 		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	authorityDER, err := x509.CreateCertificate(rand.Reader, authority, authority, authorityKey.Public(), authorityKey)
 	if err != nil {
@@ -43,25 +46,41 @@ func (s *Server) makeCertificates() error {
 	if err != nil {
 		return fmt.Errorf("sign the server's certificate: %w", err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(serverKey)
+	keyBlock, err := writeKey(serverKey)
 	if err != nil {
 		return fmt.Errorf("write the server's key: %w", err)
 	}
 	s.CAFile = s.workspace.Path("ca.pem")
 	for _, file := range []struct {
-		path, kind string
-		der        []byte
+		path  string
+		block *pem.Block
 	}{
-		{s.CAFile, "CERTIFICATE", authorityDER},
-		{s.workspace.Path("server.pem"), "CERTIFICATE", serverDER},
-		{s.workspace.Path("server-key.pem"), "PRIVATE KEY", keyDER},
+		{s.CAFile, &pem.Block{Type: "CERTIFICATE", Bytes: authorityDER}},
+		{s.workspace.Path("server.pem"), &pem.Block{Type: "CERTIFICATE", Bytes: serverDER}},
+		{s.workspace.Path("server-key.pem"), keyBlock},
 	} {
-		text := pem.EncodeToMemory(&pem.Block{Type: file.kind, Bytes: file.der})
-		if err := os.WriteFile(file.path, text, 0o600); err != nil {
+		if err := os.WriteFile(file.path, pem.EncodeToMemory(file.block), 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeKey makes the quickest key that the server's TLS library can read.
+func (s *Server) makeKey() (crypto.Signer, error) {
+	if s.Flavour == MySQL && !s.build.atLeast(5, 7, 0) {
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+}
+
+// writeKey encodes a private key in the form that all servers read: yaSSL, in 5.6, knows only the oldest.
+func writeKey(key crypto.Signer) (*pem.Block, error) {
+	if key, ok := key.(*rsa.PrivateKey); ok {
+		return &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}, nil
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	return &pem.Block{Type: "PRIVATE KEY", Bytes: der}, err
 }
 
 // tlsArgs switch TLS on with our certificates, or off.

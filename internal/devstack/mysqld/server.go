@@ -24,7 +24,8 @@ type Options struct {
 	// Binary is a path as Binaries returns them. Empty: the first of Binaries.
 	Binary string
 	// TLS gives the server a certificate of a new authority for localhost and 127.0.0.1 (Server.CAFile). Without,
-	// the server offers no TLS at all.
+	// the server offers no TLS at all. MySQL 5.6 offers TLS 1.0 with RSA key exchange only, which crypto/tls uses
+	// only when its Config names that version and those cipher suites.
 	TLS bool
 	// ExtraArgs are added after all others, so that they win: "--sql-mode=ANSI_QUOTES".
 	ExtraArgs []string

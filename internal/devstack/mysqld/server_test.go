@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -116,17 +117,33 @@ func TestTLS(t *testing.T) {
 		roots := x509.NewCertPool()
 		require.True(t, roots.AppendCertsFromPEM(pem))
 
-		for _, name := range []string{"127.0.0.1", "localhost"} {
-			config := s.Config(s.AdminUser, s.AdminPassword, "")
-			config.TLS = &tls.Config{RootCAs: roots, ServerName: name}
-			require.NoError(t, ping(t, config), name)
+		base := &tls.Config{RootCAs: roots}
+		if strings.HasPrefix(s.Version, "5.6.") {
+			base.MinVersion, base.CipherSuites = tls.VersionTLS10, []uint16{tls.TLS_RSA_WITH_AES_256_CBC_SHA}
 		}
-		config := s.Config(s.AdminUser, s.AdminPassword, "")
-		config.TLS = &tls.Config{RootCAs: roots, ServerName: "db.example.com"}
-		require.Error(t, ping(t, config))
-		config = s.Config(s.AdminUser, s.AdminPassword, "")
-		config.TLS = &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "localhost"}
-		require.Error(t, ping(t, config))
+		for name, test := range map[string]struct {
+			host    string
+			roots   *x509.CertPool
+			refused bool
+		}{
+			"address":             {"127.0.0.1", roots, false},
+			"name":                {"localhost", roots, false},
+			"other name":          {"db.example.com", roots, true},
+			"unknown authorities": {"localhost", x509.NewCertPool(), true},
+		} {
+			t.Run(name, func(t *testing.T) {
+				config := s.Config(s.AdminUser, s.AdminPassword, "")
+				config.TLS = base.Clone()
+				config.TLS.RootCAs, config.TLS.ServerName = test.roots, test.host
+				err := ping(t, config)
+				if test.refused {
+					var unverified *tls.CertificateVerificationError
+					require.ErrorAs(t, err, &unverified)
+					return
+				}
+				require.NoError(t, err)
+			})
+		}
 	})
 }
 
