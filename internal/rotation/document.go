@@ -3,6 +3,7 @@ package rotation
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -44,6 +45,9 @@ type Place struct {
 func (p Place) SameServer(q Place) bool {
 	return strings.EqualFold(strings.TrimSuffix(p.Host, "."), strings.TrimSuffix(q.Host, ".")) && p.Port == q.Port
 }
+
+// Address is host and port, for people.
+func (p Place) Address() string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Port)) }
 
 // Document is the value of a secret. Fields that a rotation does not know survive to the byte, and in their order.
 type Document struct {

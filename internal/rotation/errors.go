@@ -27,6 +27,9 @@ type Error struct {
 	Field string
 	// Code is the number or code that came back ("1045", "Rejected.Throttling"), if one did.
 	Code string
+	// Unanswered says that the change that was asked for may have happened, or may still: no answer came, or one that says
+	// nothing (a 500). Throttling and refusals are answers.
+	Unanswered bool
 }
 
 func (e *Error) Error() string {

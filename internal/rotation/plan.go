@@ -28,6 +28,8 @@ type Plan struct {
 	StandbyExists bool
 	// Admin is the admin secret.
 	Admin string `json:",omitempty"`
+	// Address is the target's host and port, for people.
+	Address string
 	// Server identifies the database server, so that two logins can be known to have met the same one.
 	Server string `json:",omitempty"`
 	// TLS says in words how current's login was protected.
@@ -46,11 +48,13 @@ type Failure struct {
 	Text  string
 	Field string `json:",omitempty"`
 	Code  string `json:",omitempty"`
+	// Unanswered: see Error.
+	Unanswered bool `json:",omitempty"`
 }
 
 // FailureOf describes the error of a step.
 func FailureOf(step Step, err *Error) Failure {
-	return Failure{Step: step, Kind: err.Kind, Text: err.Error(), Field: err.Field, Code: err.Code}
+	return Failure{Step: step, Kind: err.Kind, Text: err.Error(), Field: err.Field, Code: err.Code, Unanswered: err.Unanswered}
 }
 
 // Result is how a rotation ended; the workflow returns it, or has it in the details of the error that it fails with.
@@ -67,8 +71,12 @@ type Result struct {
 	// Account is the login that is current now, FormerAccount the one before.
 	Account       string `json:",omitempty"`
 	FormerAccount string `json:",omitempty"`
+	// Address is the target's host and port.
+	Address string `json:",omitempty"`
 	// TLS says in words how the login that proved the outcome was protected.
 	TLS string `json:",omitempty"`
+	// LeftOut are privileges that the admin could not give and that were allowed to be missing.
+	LeftOut []string `json:",omitempty"`
 	// Reason is the failure that led to an outcome other than Rotated.
 	Reason *Failure `json:",omitempty"`
 	// Decision is what a person decided about a parked rotation, with the reason given.

@@ -50,7 +50,7 @@ type Store interface {
 	// value is a conflict; one that exists with the same value is no error, and its stages stay.
 	PutPending(ctx context.Context, secret Ref, version string, data rotation.Secret) error
 	// MoveCurrent moves the current stage from one version to another. Where the store can compare, a current stage that is
-	// not on from is a conflict. An error of unknown fate (no answer) is retryable.
+	// not on from is a conflict. Where the fate of the move is unknown (no answer, a 500) the error says so (Unanswered).
 	MoveCurrent(ctx context.Context, secret Ref, from, to string) error
 	// RemovePending takes the pending stage off the version. That it is not there is no error.
 	RemovePending(ctx context.Context, secret Ref, version string) error

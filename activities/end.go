@@ -1,0 +1,96 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"rotor/internal/rotation"
+)
+
+// EndInput is End's.
+type EndInput struct {
+	Plan rotation.Plan
+	// Uncertain is how many attempts before this one may have sent a move of the stage and got no answer.
+	Uncertain int `json:",omitempty"`
+}
+
+// EndResult says what End did.
+type EndResult struct {
+	// Differences were found by the last test, and the stage was not moved; they send the rotation back to Set.
+	Differences []string `json:",omitempty"`
+	// Settle is how long the workflow has to stay open, and then to call End again: an earlier attempt's move may still be on
+	// its way, and the store would carry it out even when the next rotation has ended.
+	Settle time.Duration `json:",omitempty"`
+	TLS    string        `json:",omitempty"`
+}
+
+// End moves the current stage from the base version to this rotation's, and proves it: read back, and logged in.
+func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
+	s, err := r.scene(in.Plan)
+	if err != nil {
+		return EndResult{}, err
+	}
+	seen, err := s.versions(ctx)
+	if err != nil {
+		return EndResult{}, err
+	}
+	action, err := rotation.DecideEnd(s.plan, seen)
+	if err != nil {
+		return EndResult{}, err
+	}
+	// One lost answer whose move is seen to have happened is settled: the store takes a signed request once.
+	uncertain := in.Uncertain
+	if action == rotation.EndFinish {
+		uncertain--
+	}
+	result := EndResult{}
+	if uncertain > 0 {
+		result.Settle = s.store.Traits().UncertainFor
+	}
+	if action == rotation.EndMove {
+		tested, err := s.test(ctx)
+		if err != nil {
+			return EndResult{}, err
+		}
+		if len(tested.Differences) > 0 {
+			return EndResult{Differences: tested.Differences}, nil
+		}
+		if err := s.store.MoveCurrent(ctx, s.ref, s.plan.Base, s.plan.Version); err != nil {
+			return EndResult{}, err
+		}
+	}
+	result.TLS, err = s.finish(ctx)
+	return result, err
+}
+
+// finish takes pending off where the store wants that, reads back, and logs in with what is current now.
+func (s *scene) finish(ctx context.Context) (tls string, err error) {
+	seen, err := s.versions(ctx)
+	if err != nil {
+		return "", err
+	}
+	if s.store.Traits().ClearsPending && seen.Holder(rotation.Pending) == s.plan.Version {
+		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
+			return "", err
+		}
+	}
+	current, err := s.store.ReadCurrent(ctx, s.ref)
+	if err != nil {
+		return "", err
+	}
+	switch current.Version {
+	case s.plan.Version:
+	case s.plan.Base:
+		return "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.ref.Name)
+	default:
+		return "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
+			current.Version, s.ref.Name, s.plan.Version)
+	}
+	doc, err := rotation.ParseDocument(s.ref.Name, s.store.Traits().Dialect, current.Data)
+	if err != nil {
+		return "", err
+	}
+	proof := s.target.Probe(ctx, loginOf(doc))
+	return proof.TLS, mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
+		"somebody else changed the account", s.plan.Version, s.ref.Name, doc.Account))
+}

@@ -1,0 +1,72 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"rotor/internal/rotation"
+)
+
+// typeStillRunning is the error type of a rotation that has not ended yet; it is no failure of the step.
+const typeStillRunning = "StillRunning"
+
+// Follower waits for rotations that somebody else started.
+type Follower struct {
+	Client client.Client
+	// Wait bounds one look; between two the activity is retried, so that it holds no slot.
+	Wait time.Duration
+}
+
+// FollowInput names a rotation.
+type FollowInput struct{ WorkflowID string }
+
+// FollowResult is how it ended.
+type FollowResult struct {
+	Result rotation.Result
+	// Closed is set where it ended without a result of its own: "canceled", "terminated", ...
+	Closed string `json:",omitempty"`
+}
+
+// Follow gives the outcome of the running, else the last rotation of the id. It fails with a retryable error while that is open.
+func (f *Follower) Follow(ctx context.Context, in FollowInput) (FollowResult, error) {
+	waiting, cancel := context.WithTimeout(ctx, f.Wait)
+	defer cancel()
+	var result FollowResult
+	err := f.Client.GetWorkflow(waiting, in.WorkflowID, "").Get(waiting, &result.Result)
+	if err == nil {
+		return result, nil
+	}
+	if waiting.Err() != nil {
+		return FollowResult{}, temporal.NewApplicationErrorWithOptions("the rotation "+in.WorkflowID+" is still running", typeStillRunning,
+			temporal.ApplicationErrorOptions{NextRetryDelay: f.Wait})
+	}
+	var failed *temporal.WorkflowExecutionError
+	if !errors.As(err, &failed) {
+		return FollowResult{}, rotation.Errorf(rotation.Retryable, "could not follow the rotation %s: Temporal did not answer", in.WorkflowID)
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) && app.HasDetails() && app.Details(&result.Result) == nil {
+		return result, nil
+	}
+	result.Closed = closedAs(err)
+	return result, nil
+}
+
+func closedAs(err error) string {
+	var canceled *temporal.CanceledError
+	var terminated *temporal.TerminatedError
+	var timeout *temporal.TimeoutError
+	switch {
+	case errors.As(err, &canceled):
+		return "canceled"
+	case errors.As(err, &terminated):
+		return "terminated"
+	case errors.As(err, &timeout):
+		return "timed out"
+	}
+	return "failed"
+}

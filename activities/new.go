@@ -1,0 +1,56 @@
+package activities
+
+import (
+	"context"
+
+	"rotor/internal/rotation"
+)
+
+// StepInput is what every step after Look gets.
+type StepInput struct{ Plan rotation.Plan }
+
+// NewResult says what New did.
+type NewResult struct{ Action rotation.NewAction }
+
+// New puts the pending version: the current document with the standby account and a new password. It generates and
+// stores in one step, so that the password is in no history.
+func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
+	s, err := r.scene(in.Plan)
+	if err != nil {
+		return NewResult{}, err
+	}
+	seen, err := s.versions(ctx)
+	if err != nil {
+		return NewResult{}, err
+	}
+	action, err := rotation.DecideNew(s.plan, seen, s.store.Traits().KeepsVersions)
+	if err != nil || action != rotation.NewPut {
+		return NewResult{Action: action}, err
+	}
+	base, err := s.document(ctx, s.plan.Base)
+	if err != nil {
+		return NewResult{}, err
+	}
+	password, err := rotation.GeneratePassword(r.Random, s.plan.PasswordLength)
+	if err != nil {
+		return NewResult{}, err
+	}
+	if err := s.store.PutPending(ctx, s.ref, s.plan.Version, base.With(s.plan.Standby, password)); err != nil {
+		return NewResult{}, s.orKept(ctx, err)
+	}
+	return NewResult{Action: action}, nil
+}
+
+// orKept turns the conflict of a put into success where an attempt of this step was faster: the version is there, with that
+// attempt's password, and that is the one that counts.
+func (s *scene) orKept(ctx context.Context, put error) error {
+	if rotation.KindOf(put) != rotation.Conflict {
+		return put
+	}
+	if seen, err := s.versions(ctx); err == nil {
+		if _, exists := seen.Find(s.plan.Version); exists {
+			return nil
+		}
+	}
+	return rotation.Errorf(rotation.Retryable, "version %s of secret %s was written by another attempt, and is not visible yet", s.plan.Version, s.ref.Name)
+}

@@ -1,0 +1,173 @@
+// Package activities has the steps of a rotation. Each looks at the real state of store and target before it acts, lets
+// internal/rotation decide from what it saw, and may be run again at any time: after a crash, beside a late attempt of
+// itself, after later steps have taken effect.
+package activities
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+	"rotor/internal/target"
+)
+
+// Rotation holds what the steps work on. Its exported methods are the activities; their inputs and results are
+// references, never values.
+type Rotation struct {
+	Stores  map[string]secretstore.Store
+	Targets map[string]target.Target
+	// Random gives the bytes of passwords.
+	Random io.Reader
+	Now    func() time.Time
+	// Pause waits; it returns the context's error if that ends first.
+	Pause func(ctx context.Context, d time.Duration) error
+	// LongestAttempt is the time limit of one attempt of a step.
+	LongestAttempt time.Duration
+}
+
+// store gives the store of a plan and the reference to its secret.
+func (r *Rotation) store(name, region, secret string) (secretstore.Store, secretstore.Ref, error) {
+	s, ok := r.Stores[name]
+	if !ok {
+		return nil, secretstore.Ref{}, rotation.FieldError("Store", "this worker has no store %q; it has: %s", name, names(r.Stores))
+	}
+	return s, secretstore.Ref{Region: region, Name: secret}, nil
+}
+
+func (r *Rotation) target(name string) (target.Target, error) {
+	t, ok := r.Targets[name]
+	if !ok {
+		field := "target"
+		if name == rotation.TargetApsaraRDS {
+			field = "InstanceId"
+		}
+		return nil, rotation.FieldError(field, "this worker has no target %q; it has: %s", name, names(r.Targets))
+	}
+	return t, nil
+}
+
+func names[V any](m map[string]V) string {
+	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+}
+
+// scene is what a step of one rotation works on: its plan, its store and its target.
+type scene struct {
+	*Rotation
+	plan   rotation.Plan
+	store  secretstore.Store
+	ref    secretstore.Ref
+	target target.Target
+}
+
+func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
+	s, ref, err := r.store(p.Store, p.Region, p.Secret)
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.target(p.Target)
+	if err != nil {
+		return nil, err
+	}
+	return &scene{Rotation: r, plan: p, store: s, ref: ref, target: t}, nil
+}
+
+func (s *scene) versions(ctx context.Context) (rotation.Versions, error) {
+	return s.store.Versions(ctx, s.ref)
+}
+
+// document reads the document of a version of the secret.
+func (s *scene) document(ctx context.Context, version string) (*rotation.Document, error) {
+	v, err := s.store.Read(ctx, s.ref, version)
+	if err != nil {
+		return nil, err
+	}
+	return rotation.ParseDocument(s.ref.Name, s.store.Traits().Dialect, v.Data)
+}
+
+// loginOf is the login that a document stands for.
+func loginOf(d *rotation.Document) target.Login {
+	return target.Login{Place: d.Place, Account: d.Account, Password: d.Password}
+}
+
+// probe logs in with a version of the secret. A version that is gone, or that can't be read as a document, has the
+// answer RefusedLogin: no password of the secret is behind it.
+func (s *scene) probe(ctx context.Context, version string) (target.Proof, error) {
+	d, err := s.document(ctx, version)
+	if rotation.KindOf(err) == rotation.Permanent && err != nil {
+		return target.Proof{Answer: rotation.RefusedLogin}, nil
+	}
+	if err != nil {
+		return target.Proof{}, err
+	}
+	return s.target.Probe(ctx, loginOf(d)), nil
+}
+
+// mustLogIn asks for a proof that a login works. What a refusal means is the caller's to say.
+func mustLogIn(proof target.Proof, refused *rotation.Error) error {
+	switch proof.Answer {
+	case rotation.Accepted:
+		return proof.Err
+	case rotation.RefusedLogin:
+		return refused.WithCode(proof.Code)
+	}
+	if proof.Err != nil {
+		return proof.Err
+	}
+	return rotation.Errorf(rotation.Retryable, "a login got no clear answer").WithCode(proof.Code)
+}
+
+// mustAccept asks only that the password is right; an account that is locked or has too many connections will do.
+func mustAccept(proof target.Proof, refused *rotation.Error) error {
+	if proof.Answer == rotation.Accepted {
+		return nil
+	}
+	return mustLogIn(proof, refused)
+}
+
+// admin reads the admin secret; it is read anew by every step, because it may be rotating, too.
+func (s *scene) admin(ctx context.Context, name string) (target.Login, error) {
+	v, err := s.store.ReadCurrent(ctx, secretstore.Ref{Region: s.ref.Region, Name: name})
+	if err != nil {
+		return target.Login{}, namedAdmin(err, name)
+	}
+	d, err := rotation.ParseDocument(name, s.store.Traits().Dialect, v.Data)
+	if err != nil {
+		return target.Login{}, namedAdmin(err, name)
+	}
+	return loginOf(d), nil
+}
+
+// namedAdmin says of an error that it is about the admin secret.
+func namedAdmin(err error, name string) error {
+	var e *rotation.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	named := *e
+	named.Text = "the admin secret " + name + " can't be used: " + e.Text
+	return &named
+}
+
+// errBadLogin is MySQL's number for a refused login.
+const errBadLogin = "1045"
+
+// lock opens the locked session of the account pair with the admin secret. A refused admin login is retryable here: Look
+// has seen it work, so the admin secret is probably being rotated.
+func (s *scene) lock(ctx context.Context, pair rotation.Pair) (target.Session, error) {
+	admin, err := s.admin(ctx, s.plan.Admin)
+	if err != nil {
+		return nil, err
+	}
+	session, err := s.target.Lock(ctx, admin, pair)
+	if rotation.CodeOf(err) == errBadLogin {
+		return nil, rotation.Errorf(rotation.Retryable, "the admin secret %s does not log in; it did when this rotation began, so it may be rotating itself",
+			s.plan.Admin).WithCode(errBadLogin)
+	}
+	return session, err
+}

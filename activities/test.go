@@ -1,0 +1,54 @@
+package activities
+
+import (
+	"context"
+
+	"rotor/internal/rotation"
+)
+
+// TestResult says what Test found.
+type TestResult struct {
+	// Done: the version is current already.
+	Done bool `json:",omitempty"`
+	// Differences between the standby account and the current one; any sends the rotation back to Set.
+	Differences []string `json:",omitempty"`
+	// TLS says how the login was protected.
+	TLS string `json:",omitempty"`
+}
+
+// Test logs in with the pending version as a client would, and compares what the two accounts may do.
+func (r *Rotation) Test(ctx context.Context, in StepInput) (TestResult, error) {
+	s, err := r.scene(in.Plan)
+	if err != nil {
+		return TestResult{}, err
+	}
+	seen, err := s.versions(ctx)
+	if err != nil {
+		return TestResult{}, err
+	}
+	if act, err := rotation.DecideSet(s.plan, seen); err != nil || !act {
+		return TestResult{Done: err == nil}, err
+	}
+	return s.test(ctx)
+}
+
+func (s *scene) test(ctx context.Context) (TestResult, error) {
+	base, pending, err := s.documents(ctx)
+	if err != nil {
+		return TestResult{}, err
+	}
+	proof := s.target.Probe(ctx, loginOf(pending))
+	if proof.Answer == rotation.RefusedLogin {
+		return TestResult{Differences: []string{"account " + pending.Account + " does not take its new password (" + proof.Code + ")"}}, nil
+	}
+	if err := mustLogIn(proof, nil); err != nil {
+		return TestResult{}, err
+	}
+	session, err := s.lock(ctx, base.Pair())
+	if err != nil {
+		return TestResult{}, err
+	}
+	defer session.Close()
+	differences, err := session.Differences(ctx, pending.Account, base.Account)
+	return TestResult{Differences: differences, TLS: proof.TLS}, err
+}
