@@ -63,7 +63,7 @@ const (
 // build is what a binary says about itself.
 type build struct {
 	flavour Flavour
-	text    string // what --version printed; part of the key of the template
+	text    string // the version as --version prints it; part of the key of the template
 	number  [3]int
 }
 
@@ -79,7 +79,7 @@ func examine(ctx context.Context, binary string) (build, error) {
 	if match == nil {
 		return build{}, fmt.Errorf("%s --version does not answer like a MySQL or MariaDB server", binary)
 	}
-	b := build{flavour: MySQL, text: string(out)}
+	b := build{flavour: MySQL, text: match[0]}
 	if strings.Contains(string(out), "MariaDB") {
 		b.flavour = MariaDB
 	}
