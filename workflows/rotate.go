@@ -1,0 +1,122 @@
+package workflows
+
+import (
+	"errors"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rotor/activities"
+	"rotor/internal/rotation"
+)
+
+// Rotations has the workflows.
+type Rotations struct{ Timing Timing }
+
+// memoDelegated marks a rotation that another RotateSecret started under the canonical id.
+const memoDelegated = "rotor-delegated"
+
+// RotateSecret rotates one secret: look, new, set, test, end. Rotated completes it. RolledBack, Refused and Abandoned fail it with an
+// ApplicationError of that type, whose details are the Result; a cancelled one rolls back and ends Canceled. One that has neither
+// an outcome nor a way to one by itself stays open, parked.
+//
+// Its canonical id excludes a second rotation of the secret. Whatever id it was started with, only the run of the canonical id
+// rotates; another one starts that as its child, or follows it where it is running.
+func (r *Rotations) RotateSecret(ctx workflow.Context, req rotation.Request) (*rotation.Result, error) {
+	started := workflow.Now(ctx)
+	valid, err := req.Validate()
+	if err != nil {
+		return refuse(&rotation.Result{Secret: req.SecretName, Region: req.RegionId, Store: req.Store, Started: started, Ended: started}, err)
+	}
+	info := workflow.GetInfo(ctx)
+	if id := valid.WorkflowID(); info.WorkflowExecution.ID != id {
+		if info.Memo != nil && info.Memo.Fields[memoDelegated] != nil {
+			return refuse(&rotation.Result{Secret: valid.Name(), Region: valid.RegionId, Store: valid.Store, Started: started, Ended: started},
+				rotation.Errorf(rotation.Permanent, "the rotation %s was started under another id", id))
+		}
+		return r.delegate(ctx, id, valid)
+	}
+	w := &run{root: ctx, live: ctx, timing: r.Timing, req: valid, started: started}
+	if err := w.setHandlers(); err != nil {
+		return nil, err
+	}
+	result, err := w.rotate()
+	// A handler that is still answering would be lost with the workflow.
+	drain, _ := workflow.NewDisconnectedContext(ctx)
+	if err := workflow.Await(drain, func() bool { return workflow.AllHandlersFinished(drain) }); err != nil {
+		return nil, err
+	}
+	return result, err
+}
+
+// delegate runs the canonical rotation as a child that outlives this workflow, or follows it if it is running.
+func (r *Rotations) delegate(ctx workflow.Context, id string, req rotation.Request) (*rotation.Result, error) {
+	status := rotation.Status{State: rotation.StateFollowing, Doing: "the rotation runs as workflow " + id + "; this one waits for its outcome", Since: workflow.Now(ctx)}
+	if err := workflow.SetQueryHandler(ctx, rotation.QueryStatus, func() (rotation.Status, error) { return status, nil }); err != nil {
+		return nil, err
+	}
+	workflow.SetCurrentDetails(ctx, "The rotation runs as workflow `"+id+"`. This one waits for its outcome; cancelling it leaves that one alone.")
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            id,
+		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		WaitForCancellation:   true,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		Memo:                  map[string]any{memoDelegated: workflow.GetInfo(ctx).WorkflowExecution.ID},
+		StaticSummary:         Summary(req),
+	})
+	result := &rotation.Result{}
+	err := workflow.ExecuteChildWorkflow(child, rotation.WorkflowType, req).Get(ctx, result)
+	var running *temporal.ChildWorkflowExecutionAlreadyStartedError
+	switch {
+	case err == nil:
+		return result, nil
+	case errors.As(err, &running):
+		return r.follow(ctx, id)
+	}
+	var failed *temporal.ApplicationError
+	if errors.As(err, &failed) && failed.HasDetails() && failed.Details(result) == nil {
+		return ended(result)
+	}
+	return nil, err
+}
+
+func (r *Rotations) follow(ctx workflow.Context, id string) (*rotation.Result, error) {
+	var followed activities.FollowResult
+	var nobody *activities.Follower
+	err := workflow.ExecuteActivity(r.Timing.followOptions(ctx, "wait for the rotation "+id), nobody.Follow, activities.FollowInput{WorkflowID: id}).Get(ctx, &followed)
+	if err != nil {
+		return nil, err
+	}
+	if followed.Closed != "" {
+		return nil, temporal.NewApplicationError("the rotation "+id+" that this workflow followed was "+followed.Closed+" and left no outcome", "NoOutcome")
+	}
+	return ended(&followed.Result)
+}
+
+// ended turns a result into what the workflow returns.
+func ended(result *rotation.Result) (*rotation.Result, error) {
+	if result.Outcome == rotation.Rotated {
+		return result, nil
+	}
+	text := "secret " + result.Secret
+	if result.Reason != nil {
+		text = result.Reason.Text
+	}
+	return nil, temporal.NewNonRetryableApplicationError(text, string(result.Outcome), nil, result)
+}
+
+func refuse(result *rotation.Result, err error) (*rotation.Result, error) {
+	var e *rotation.Error
+	if !errors.As(err, &e) {
+		e = rotation.Errorf(rotation.Permanent, "the request can't be read")
+	}
+	failure := rotation.FailureOf(rotation.StepLook, e)
+	result.Outcome, result.Reason = rotation.Refused, &failure
+	return ended(result)
+}
+
+// Summary says in one line what a rotation is about; it is the workflow's static summary in the Web UI.
+func Summary(req rotation.Request) string {
+	return "rotate secret " + req.Name() + " of " + req.Store + " in " + req.RegionId
+}

@@ -1,0 +1,156 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rotor/activities"
+	"rotor/internal/rotation"
+)
+
+// steps names the activities; the value is never used.
+var steps *activities.Rotation
+
+// failed is the error of a step that was given up.
+type failed struct{ rotation.Failure }
+
+func (f *failed) Error() string { return f.Text }
+
+// run is one canonical rotation.
+type run struct {
+	// root is the workflow's context; live is what steps run on: root until that is cancelled, then one that is not.
+	root, live workflow.Context
+	timing     Timing
+	req        rotation.Request
+	plan       rotation.Plan
+	status     rotation.Status
+	started    time.Time
+
+	setStarted, cancelled bool
+	// endFailed: an End was attempted and gave an error, so that the stage may have been moved: only forward from here.
+	endFailed bool
+	// uncertain counts the attempts of End that may have sent a move and got no answer.
+	uncertain int
+	created   bool
+	tls       string
+	leftOut   []string
+	notes     []string
+	decision  *rotation.Decision
+	// decided is the decision that the result reports.
+	decided *rotation.Decision
+}
+
+// attempt asks for one activity and gives its error as *failed, or as a cancellation.
+func (w *run) attempt(ctx workflow.Context, step rotation.Step, activity, input, result any) error {
+	err := workflow.ExecuteActivity(ctx, activity, input).Get(ctx, result)
+	if err == nil || temporal.IsCanceledError(err) {
+		return err
+	}
+	var app *temporal.ApplicationError
+	var f rotation.Failure
+	if errors.As(err, &app) && app.HasDetails() && app.Details(&f) == nil && f.Text != "" {
+		f.Step = step
+		return &failed{f}
+	}
+	return &failed{rotation.Failure{Step: step, Kind: rotation.Retryable, Unanswered: true,
+		Text: "no worker finished step " + string(step) + " in time: it died, or something that it waited for did not answer"}}
+}
+
+// step runs a step: bursts of attempts with growing pauses between them, until it succeeds, fails for good, or patience
+// (0: without an end) has passed.
+func (w *run) step(ctx workflow.Context, step rotation.Step, patience time.Duration, try func(workflow.Context) error) error {
+	deadline := workflow.Now(ctx).Add(patience)
+	w.begin(ctx, step)
+	for pause := w.timing.FirstPause; ; pause = min(2*pause, w.timing.LongestPause) {
+		err := try(ctx)
+		var f *failed
+		if !errors.As(err, &f) || f.Kind != rotation.Retryable || patience > 0 && workflow.Now(ctx).Add(pause).After(deadline) {
+			w.end(ctx, step, err)
+			return err
+		}
+		w.waiting(ctx, f, pause)
+		if err := w.sleep(ctx, pause, "try "+string(step)+" again"); err != nil {
+			w.end(ctx, step, err)
+			return err
+		}
+		w.again(ctx, step)
+	}
+}
+
+func (w *run) sleep(ctx workflow.Context, d time.Duration, why string) error {
+	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: why}).Get(ctx, nil)
+}
+
+func (w *run) look() error {
+	return w.step(w.live, rotation.StepLook, w.req.PatienceTime(), func(ctx workflow.Context) error {
+		ctx = w.timing.options(ctx, "look at secret "+w.req.Name()+" and its database")
+		input := activities.LookInput{Request: w.req, Version: workflow.GetInfo(ctx).OriginalRunID}
+		return w.attempt(ctx, rotation.StepLook, steps.Look, input, &w.plan)
+	})
+}
+
+func (w *run) new(ctx workflow.Context) error {
+	return w.step(ctx, rotation.StepNew, w.req.PatienceTime(), func(ctx workflow.Context) error {
+		ctx = w.timing.options(ctx, "put a pending version for account "+w.plan.Standby)
+		var result activities.NewResult
+		return w.attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
+	})
+}
+
+func (w *run) set(ctx workflow.Context) error {
+	return w.step(ctx, rotation.StepSet, w.req.PatienceTime(), func(ctx workflow.Context) error {
+		ctx = w.timing.options(ctx, "set standby account "+w.plan.Standby+" on "+w.plan.Address)
+		w.setStarted = true
+		var result activities.SetResult
+		err := w.attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
+		if err == nil {
+			w.created = w.created || result.Created
+			w.leftOut = result.LeftOut
+		}
+		return err
+	})
+}
+
+func (w *run) test(ctx workflow.Context) (differences []string, err error) {
+	err = w.step(ctx, rotation.StepTest, w.req.PatienceTime(), func(ctx workflow.Context) error {
+		ctx = w.timing.options(ctx, "log in as "+w.plan.Standby+" on "+w.plan.Address+" and compare privileges")
+		var result activities.TestResult
+		err := w.attempt(ctx, rotation.StepTest, steps.Test, activities.StepInput{Plan: w.plan}, &result)
+		differences, w.tls = result.Differences, result.TLS
+		return err
+	})
+	return differences, err
+}
+
+// endStep runs End without an end to its patience: what has passed Test goes forward.
+func (w *run) endStep(ctx workflow.Context) (result activities.EndResult, err error) {
+	err = w.step(ctx, rotation.StepEnd, 0, func(ctx workflow.Context) error {
+		ctx = w.timing.endOptions(ctx, "make version "+w.plan.Version+" current")
+		result = activities.EndResult{}
+		err := w.attempt(ctx, rotation.StepEnd, steps.End, activities.EndInput{Plan: w.plan, Uncertain: w.uncertain}, &result)
+		var f *failed
+		if errors.As(err, &f) {
+			w.endFailed = true
+			if f.Unanswered {
+				w.uncertain++
+			}
+			if f.Kind == rotation.Permanent {
+				// Forward only: what is permanent now (a permission that was taken away) may be mended.
+				f.Kind = rotation.Retryable
+			}
+		}
+		return err
+	})
+	return result, err
+}
+
+func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, err error) {
+	err = w.step(ctx, rotation.StepRollback, w.req.PatienceTime(), func(ctx workflow.Context) error {
+		ctx = w.timing.options(ctx, "bring "+w.plan.Standby+" on "+w.plan.Address+" and the secret's stages back")
+		return w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted}, &result)
+	})
+	return result, err
+}
