@@ -1,0 +1,44 @@
+package wiring
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"go.temporal.io/sdk/client"
+
+	"rotor/internal/config"
+)
+
+// Logger makes the logger of the settings.
+func Logger(out io.Writer, settings config.Worker) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // one of four words, checked by the settings
+	options := &slog.HandlerOptions{Level: level}
+	if settings.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}
+
+// Serve connects, works until the context ends, then drains: steps that run may finish within the stop timeout. connected is
+// called with one line that says what the worker is connected to, once it polls.
+func Serve(ctx context.Context, options client.Options, settings config.Worker, connected func(string)) error {
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return fmt.Errorf("connect to Temporal at %s, namespace %s (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE): %w", options.HostPort, options.Namespace, err)
+	}
+	defer c.Close()
+	w, err := New(c, settings)
+	if err != nil {
+		return err
+	}
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start polling task queue %s: %w", settings.TaskQueue, err)
+	}
+	connected(fmt.Sprintf("rotor worker %s: Temporal %s, namespace %s, task queue %s", config.Version(), options.HostPort, options.Namespace, settings.TaskQueue))
+	<-ctx.Done()
+	w.Stop()
+	return nil
+}

@@ -1,0 +1,99 @@
+// Package wiring puts stores, targets, steps and workflows together into a worker. A new store or target is one line here.
+package wiring
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"rotor/activities"
+	"rotor/internal/config"
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+	"rotor/internal/secretstore/alibabakms"
+	"rotor/internal/target"
+	"rotor/internal/target/mysql"
+	"rotor/workflows"
+)
+
+// New makes a worker; the caller starts and stops it.
+func New(c client.Client, settings config.Worker) (worker.Worker, error) {
+	steps, err := Steps(settings)
+	if err != nil {
+		return nil, err
+	}
+	w := worker.New(c, settings.TaskQueue, worker.Options{
+		Interceptors:                           []interceptor.WorkerInterceptor{&activities.Edge{Heartbeat: settings.Heartbeat}},
+		StickyScheduleToStartTimeout:           settings.Sticky,
+		WorkerStopTimeout:                      settings.StopTimeout,
+		MaxConcurrentActivityExecutionSize:     settings.MaxActivities,
+		MaxHeartbeatThrottleInterval:           settings.Heartbeat,
+		DefaultHeartbeatThrottleInterval:       settings.Heartbeat,
+		MaxConcurrentWorkflowTaskExecutionSize: 100,
+	})
+	Register(w, c, steps, settings)
+	return w, nil
+}
+
+// Registry is what workflows and activities are registered with: a worker, or a test environment.
+type Registry interface {
+	worker.WorkflowRegistry
+	worker.ActivityRegistry
+}
+
+// Register registers everything that a worker does.
+func Register(w Registry, c client.Client, steps *activities.Rotation, settings config.Worker) {
+	rotations := &workflows.Rotations{Timing: Timing(settings)}
+	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
+	w.RegisterActivity(steps)
+	w.RegisterActivityWithOptions((&activities.Follower{Client: c, Wait: settings.StepTimeout / 3}).Follow, activity.RegisterOptions{Name: "Follow"})
+}
+
+// Timing is the workflows' part of the settings.
+func Timing(settings config.Worker) workflows.Timing {
+	return workflows.Timing{
+		Attempt: settings.StepTimeout, Heartbeat: settings.Heartbeat, Burst: settings.StepBurst,
+		FirstPause: settings.FirstPause, LongestPause: settings.LongestPause,
+	}
+}
+
+// Steps gives the steps with the stores and targets that this worker has.
+func Steps(settings config.Worker) (*activities.Rotation, error) {
+	kms, err := alibabakms.New(alibabakms.Options{
+		Network: settings.AlibabaNetwork, Endpoint: settings.AlibabaKMSEndpoint, AllowHTTP: settings.AllowHTTP, SignatureValidity: settings.SignatureValidity,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", rotation.StoreAlibabaKMS, err)
+	}
+	sql, err := mysql.New(mysql.Options{CAFiles: filepath.SplitList(settings.MySQLCA)})
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", rotation.TargetMySQL, err)
+	}
+	return &activities.Rotation{
+		Stores:         map[string]secretstore.Store{rotation.StoreAlibabaKMS: kms},
+		Targets:        map[string]target.Target{rotation.TargetMySQL: sql},
+		Random:         rand.Reader,
+		Now:            time.Now,
+		Pause:          pause,
+		LongestAttempt: settings.StepTimeout,
+	}, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,59 @@
+// The worker runs the steps of rotations.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"rotor/internal/config"
+	"rotor/internal/wiring"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(2)
+	}
+}
+
+func command() *cobra.Command {
+	var settings config.Worker
+	var temporal config.Temporal
+	known := settings.Settings()
+	cmd := &cobra.Command{
+		Use: "worker", Short: "Run the steps of rotations", Args: cobra.NoArgs, Version: config.Version(),
+		SilenceUsage: true, SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A core dump would hold passwords.
+			if err := noCoreDumps(); err != nil {
+				return err
+			}
+			if err := known.Load(os.LookupEnv); err != nil {
+				return err
+			}
+			logger := wiring.Logger(os.Stderr, settings)
+			options, err := temporal.Options(os.LookupEnv, os.Environ(), logger)
+			if err != nil {
+				return err
+			}
+			return wiring.Serve(cmd.Context(), options, settings, func(line string) { fmt.Fprintln(os.Stderr, line) })
+		},
+	}
+	known.Bind(cmd.Flags())
+	temporal.Bind(cmd.Flags())
+	return cmd
+}
+
+func noCoreDumps() error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("switch off core dumps: %w", err)
+	}
+	return nil
+}
