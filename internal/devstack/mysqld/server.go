@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"rotor/internal/devstack/port"
 	"rotor/internal/devstack/process"
 )
 
@@ -116,7 +117,7 @@ func (s *Server) setUp(ctx context.Context, template string) error {
 			return fmt.Errorf("copy the data directory: %w", err)
 		}
 		var err error
-		if s.Port, err = freePort(); err != nil {
+		if s.Port, err = port.Free(); err != nil {
 			return err
 		}
 		err = s.launch(ctx, "--init-file="+initFile)
@@ -273,13 +274,4 @@ func (s *Server) Stop() error {
 	// Its data is deleted in a moment, so there is nothing that a clean shutdown would save.
 	errs = append(errs, s.workspace.Close())
 	return errors.Join(errs...)
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
 }
