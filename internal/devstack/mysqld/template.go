@@ -18,6 +18,17 @@ import (
 // templateFormat changes whenever initialise or sizeArgs do, so that older templates are not used any more.
 const templateFormat = 1
 
+// Prepare makes what a first Start with the binary would have to make, which takes seconds, and returns the server's
+// flavour and version.
+func Prepare(ctx context.Context, binary string) (string, error) {
+	b, err := examine(ctx, binary)
+	if err != nil {
+		return "", err
+	}
+	_, err = template(ctx, binary, b)
+	return b.String(), err
+}
+
 // template returns an initialised data directory of the binary, made once per machine: initialising takes
 // seconds, copying does not. Its accounts have no password; secure changes that in every copy.
 func template(ctx context.Context, binary string, b build) (string, error) {

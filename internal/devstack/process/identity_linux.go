@@ -25,7 +25,7 @@ func identify(pid int) (identity, error) {
 		return identity{}, errors.New("unreadable /proc entry")
 	}
 	fields := bytes.Fields(stat[end+1:])
-	const state, start = 3 - 3, 22 - 3 // proc(5) counts from 1; two fields are cut off
+	const state, start = 0, 19 // fields 3 and 22: proc(5) counts from 1, and two are cut off
 	if len(fields) <= start {
 		return identity{}, errors.New("unreadable /proc entry")
 	}

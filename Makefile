@@ -1,0 +1,70 @@
+# What a fresh machine needs: Go, git, make, gcc, and apt as root or a MySQL server.
+
+SHELL       = /bin/bash
+.SHELLFLAGS = -euo pipefail -c
+.DEFAULT_GOAL = help
+
+VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X rotor/internal/config.version=$(VERSION)
+LINT     = go tool -modfile=tools/lint/go.mod
+MODULES  = $(patsubst %/,%,$(dir $(shell git ls-files --cached --others --exclude-standard go.mod "*/go.mod")))
+CLIENTS  = $(filter tools/clients/%,$(MODULES))
+
+# Passed to the commands below: make demo DEMOFLAGS=--keep, make test TESTFLAGS='-run Rotate'.
+DEMOFLAGS =
+TESTFLAGS =
+PACKAGES  = ./...
+# The packages whose tests ask every server of ROTOR_MYSQLD.
+MATRIX    = ./internal/devstack/mysqld/... ./internal/target/...
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build prepare ## rotate a real MySQL password on a stack of its own, and watch
+	bin/starter demo $(DEMOFLAGS)
+
+.PHONY: test
+test: prepare ## run all tests, on real servers
+	go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: test-matrix
+test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three
+	servers=$$(tools/mysqlservers/fetch) && export ROTOR_MYSQLD="$$servers" && \
+	go run ./internal/devstack/prepare && \
+	go test -race -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX)
+
+.PHONY: test-clients
+test-clients: prepare ## run the tests that need other people's clients, each in a module of its own
+	@for module in $(CLIENTS); do echo "$$module"; (cd "$$module" && go test -timeout 20m ./...); done
+
+.PHONY: build
+build: ## make bin/worker and bin/starter
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./worker ./starter
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck, errcheck, workflowcheck, tidy modules
+	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 -r gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(LINT) staticcheck ./...
+	$(LINT) errcheck ./...
+	$(LINT) workflowcheck ./...
+	@for module in $(MODULES); do \
+		echo "go mod tidy -diff ($$module)"; \
+		(cd "$$module" && go mod tidy -diff) || { echo "$$module is not tidy: run go mod tidy there"; exit 1; }; \
+	done
+	@for module in $(CLIENTS); do echo "go vet ($$module)"; (cd "$$module" && go vet ./...); done
+
+.PHONY: server
+server: # a MySQL server, installed if there is none and apt may
+	@tools/mysqlservers/ensure
+
+.PHONY: prepare
+prepare: server ## make what takes long the first time: the Temporal CLI, initialised data directories
+	@go run ./internal/devstack/prepare
+
+.PHONY: clean
+clean: ## delete what was built here (the cache in ~/.cache/rotor stays)
+	rm -rf bin
