@@ -17,6 +17,8 @@ import (
 
 	"rotor/internal/cloudsim/alibaba"
 	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/cloudsim/awsrds"
+	"rotor/internal/cloudsim/awssecretsmanager"
 	"rotor/internal/cloudsim/cloudapi"
 )
 
@@ -56,9 +58,12 @@ type Cloud struct {
 	clock         func() time.Time
 	defaultRegion string
 
-	alibaba *alibaba.Gateway
-	kms     *alibabakms.Service
-	apis    map[string]*door
+	alibaba        *alibaba.Gateway
+	window         time.Duration
+	kms            *alibabakms.Service
+	secretsManager *awssecretsmanager.Service
+	awsRDS         *awsrds.Service
+	apis           map[string]*door
 
 	credentials sync.Map // access key id -> Credential
 	first       Credential
@@ -91,15 +96,18 @@ func New(o Options) *Cloud {
 	}
 	c := &Cloud{
 		clock: o.Clock, defaultRegion: cmp.Or(o.DefaultRegion, "cn-hangzhou"), first: o.Credentials[0],
-		kms: alibabakms.New(o.Clock), closing: make(chan struct{}),
+		window: cmp.Or(o.SignatureWindow, 15*time.Minute),
+		kms:    alibabakms.New(o.Clock), secretsManager: awssecretsmanager.New(o.Clock), awsRDS: awsrds.New(),
+		closing: make(chan struct{}),
 	}
 	for _, credential := range o.Credentials {
 		c.AddCredential(credential)
 	}
-	window := cmp.Or(o.SignatureWindow, 15*time.Minute)
-	c.alibaba = &alibaba.Gateway{Window: window, Lookup: c.lookup}
+	c.alibaba = &alibaba.Gateway{Window: c.window, Lookup: c.lookup}
 	c.apis = map[string]*door{
-		AlibabaKMS: {api: c.kms},
+		AlibabaKMS:        {api: c.kms},
+		AWSSecretsManager: {api: c.secretsManager},
+		AWSRDS:            {api: c.awsRDS},
 	}
 	return c
 }
@@ -122,6 +130,12 @@ func (c *Cloud) lookup(accessKey string) (Credential, bool) {
 
 // KMS is the simulated Alibaba Cloud KMS, to seed and to look into.
 func (c *Cloud) KMS() *alibabakms.Service { return c.kms }
+
+// SecretsManager is the simulated AWS Secrets Manager, to seed and to look into.
+func (c *Cloud) SecretsManager() *awssecretsmanager.Service { return c.secretsManager }
+
+// AWSRDS is the simulated Amazon RDS, to seed.
+func (c *Cloud) AWSRDS() *awsrds.Service { return c.awsRDS }
 
 // Start listens on the address ("127.0.0.1:0" for any free port) and gives the URL to point clients at.
 func (c *Cloud) Start(address string) (string, error) {

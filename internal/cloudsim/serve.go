@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"rotor/internal/cloudsim/alibaba"
 	"rotor/internal/cloudsim/alibabakms"
@@ -26,6 +27,10 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, "the body can't be read", http.StatusBadRequest)
+		return
+	}
+	if r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(r.Header.Get("Authorization"), "AWS4") {
+		c.serveAWS(w, r, body)
 		return
 	}
 	c.serveAlibaba(w, r, body)
