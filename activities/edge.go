@@ -35,18 +35,19 @@ type edgeInbound struct {
 
 // ExecuteActivity runs a step; what comes back as an error is a rotation.Failure in words of this program.
 func (i *edgeInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (result any, err error) {
-	step := strings.ToLower(activity.GetInfo(ctx).ActivityType.Name)
+	info := activity.GetInfo(ctx)
+	step := rotation.Step(strings.ToLower(info.ActivityType.Name))
 	stop := i.beat(ctx)
 	defer stop()
 	defer func() {
 		// The panic's value and stack may hold a document; neither leaves this function.
 		if p := recover(); p != nil {
-			result, err = nil, toTemporal(step, rotation.Errorf(rotation.Retryable, "step %s panicked; this is a defect of the program", step).WithCode("panic"))
+			result, err = nil, toTemporal(step, info.Attempt, rotation.Errorf(rotation.Retryable, "step %s panicked; this is a defect of the program", step).WithCode("panic"))
 		}
 	}()
 	result, err = i.Next.ExecuteActivity(ctx, in)
 	if err != nil {
-		return nil, toTemporal(step, err)
+		return nil, toTemporal(step, info.Attempt, err)
 	}
 	return result, nil
 }
@@ -75,7 +76,7 @@ func (i *edgeInbound) beat(ctx context.Context) (stop func()) {
 
 // toTemporal turns an error into an ApplicationError whose type is its kind. An error that is not ours keeps nothing of its
 // text: drivers and SDKs quote statements, addresses and values.
-func toTemporal(step string, err error) error {
+func toTemporal(step rotation.Step, attempt int32, err error) error {
 	var canceled *temporal.CanceledError
 	if errors.As(err, &canceled) || errors.Is(err, activity.ErrResultPending) {
 		return err
@@ -89,9 +90,11 @@ func toTemporal(step string, err error) error {
 		e = rotation.Errorf(rotation.Retryable, "step %s did not finish", step).WithCode(class(err))
 		e.Unanswered = true
 	}
+	failure := rotation.FailureOf(step, e)
+	failure.Attempt = attempt
 	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Kind), temporal.ApplicationErrorOptions{
 		NonRetryable: e.Kind != rotation.Retryable,
-		Details:      []any{rotation.FailureOf(rotation.Step(step), e)},
+		Details:      []any{failure},
 	})
 }
 

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"rotor/internal/rotation"
@@ -60,7 +61,22 @@ func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
 		}
 	}
 	result.TLS, err = s.finish(ctx)
+	if err != nil && action == rotation.EndMove {
+		// This attempt has moved the stage. The next one must not take that move for the one whose answer was lost.
+		err = unanswered(err)
+	}
 	return result, err
+}
+
+// unanswered says of an error that the attempt may have moved the stage all the same.
+func unanswered(err error) error {
+	var e *rotation.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	moved := *e
+	moved.Unanswered = true
+	return &moved
 }
 
 // finish takes pending off where the store wants that, reads back, and logs in with what is current now.

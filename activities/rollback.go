@@ -12,6 +12,8 @@ type RollbackInput struct {
 	Plan rotation.Plan
 	// SetStarted says whether Set was ever asked for; if not, the target is untouched.
 	SetStarted bool
+	// PutUncertain says that an attempt of New may still put the version.
+	PutUncertain bool `json:",omitempty"`
 }
 
 // RollbackResult says what was proven.
@@ -40,7 +42,11 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 	case rotation.RollbackForward:
 		return RollbackResult{Forward: true}, nil
 	case rotation.RollbackNothing:
-		return RollbackResult{Nothing: true}, nil
+		if !in.PutUncertain {
+			return RollbackResult{Nothing: true}, nil
+		}
+		result.TLS, err = s.proveBase(ctx)
+		return result, err
 	case rotation.RollbackStage:
 		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
 			return RollbackResult{}, err
@@ -147,6 +153,11 @@ func (s *scene) proveRollback(ctx context.Context, setStarted bool) (tls string,
 	if action != rotation.RollbackProve {
 		return "", rotation.Errorf(rotation.Retryable, "the pending stage of secret %s is not seen to be off yet", s.ref.Name)
 	}
+	return s.proveBase(ctx)
+}
+
+// proveBase logs in with the base version.
+func (s *scene) proveBase(ctx context.Context) (tls string, err error) {
 	proof, err := s.probe(ctx, s.plan.Base)
 	if err != nil {
 		return "", err

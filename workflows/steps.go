@@ -30,6 +30,8 @@ type run struct {
 	started    time.Time
 
 	setStarted, cancelled bool
+	// putUncertain: an attempt of New got no answer, or came before another; it may still put the version.
+	putUncertain bool
 	// endFailed: an End was attempted and gave an error, so that the stage may have been moved: only forward from here.
 	endFailed bool
 	// uncertain counts the attempts of End that may have sent a move and got no answer.
@@ -96,7 +98,12 @@ func (w *run) new(ctx workflow.Context) error {
 	return w.step(ctx, rotation.StepNew, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "put a pending version for account "+w.plan.Standby)
 		var result activities.NewResult
-		return w.attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
+		err := w.attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
+		var f *failed
+		if err != nil && (!errors.As(err, &f) || f.Unanswered || f.Attempt != 1) {
+			w.putUncertain = true
+		}
+		return err
 	})
 }
 
@@ -150,7 +157,7 @@ func (w *run) endStep(ctx workflow.Context) (result activities.EndResult, err er
 func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, err error) {
 	err = w.step(ctx, rotation.StepRollback, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "bring "+w.plan.Standby+" on "+w.plan.Address+" and the secret's stages back")
-		return w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted}, &result)
+		return w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain}, &result)
 	})
 	return result, err
 }

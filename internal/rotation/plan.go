@@ -50,6 +50,8 @@ type Failure struct {
 	Code  string `json:",omitempty"`
 	// Unanswered: see Error.
 	Unanswered bool `json:",omitempty"`
+	// Attempt is the attempt that failed, 1 for the first of a round.
+	Attempt int32 `json:",omitempty"`
 }
 
 // FailureOf describes the error of a step.

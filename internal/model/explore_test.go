@@ -1,0 +1,56 @@
+package model_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/model"
+	"rotor/internal/rotation"
+)
+
+func TestProtocolHolds(t *testing.T) {
+	tests := map[string]struct {
+		options model.Options
+		// reached are outcomes that must occur, so that the exploration is known to have got there.
+		reached []rotation.Outcome
+	}{
+		"nothing goes wrong":              {model.Options{Rotations: 2}, []rotation.Outcome{rotation.Rotated}},
+		"a crash":                         {model.Options{Rotations: 2, Budget: model.Budget{Crashes: 2}}, []rotation.Outcome{rotation.Rotated}},
+		"a lost answer":                   {model.Options{Rotations: 2, Budget: model.Budget{LostAnswers: 2}}, []rotation.Outcome{rotation.Rotated}},
+		"a late attempt":                  {model.Options{Rotations: 2, Budget: model.Budget{Late: 1}}, []rotation.Outcome{rotation.Rotated}},
+		"a failure":                       {model.Options{Rotations: 2, Budget: model.Budget{Denials: 2}}, []rotation.Outcome{rotation.Rotated, rotation.RolledBack, rotation.Refused}},
+		"a failure and a crash":           {model.Options{Rotations: 2, Budget: model.Budget{Denials: 1, Crashes: 1}}, []rotation.Outcome{rotation.RolledBack}},
+		"a failure and a late attempt":    {model.Options{Rotations: 2, Budget: model.Budget{Denials: 1, Late: 1}}, []rotation.Outcome{rotation.RolledBack}},
+		"a termination":                   {model.Options{Rotations: 2, Budget: model.Budget{Terminations: 1}}, []rotation.Outcome{rotation.Rotated}},
+		"a termination and a lost answer": {model.Options{Rotations: 2, Budget: model.Budget{Terminations: 1, LostAnswers: 1}}, []rotation.Outcome{rotation.Rotated}},
+	}
+	for name, test := range tests {
+		for _, partner := range []bool{false, true} {
+			name := name
+			if partner {
+				name += ", with a partner"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test.options.Partner = partner
+				begin := time.Now()
+				report := model.Explore(test.options)
+				require.Empty(t, report.Violation, strings.Join(report.Events, "\n"))
+				for _, outcome := range test.reached {
+					require.Contains(t, report.Outcomes, outcome)
+				}
+				t.Logf("%d states in %s, %v", report.States, time.Since(begin).Round(time.Millisecond), report.Outcomes)
+			})
+		}
+	}
+}
+
+// A check that can't fail shows nothing: without the lock the exploration must find a way to break something.
+func TestLockIsNeeded(t *testing.T) {
+	report := model.Explore(model.Options{Rotations: 1, Unfenced: true, Partner: true, Budget: model.Budget{Denials: 1, Late: 1}})
+	require.NotEmpty(t, report.Violation)
+	t.Log(report.Violation, "\n"+strings.Join(report.Events, "\n"))
+}

@@ -1,0 +1,309 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+	"rotor/internal/target"
+)
+
+// fault is what happens to one call.
+type fault string
+
+const (
+	noFault fault = ""
+	// lostAnswer: it takes effect, and the caller is told that nothing came back.
+	lostAnswer fault = "lost answer"
+	// denied: it does not take effect, and the caller is told that it never will.
+	denied fault = "denied"
+)
+
+// response is what one call of an attempt was told; a step that is run again from the start gets it again.
+type response struct {
+	value any
+	err   error
+	text  string
+}
+
+// stop ends a run of a step at the call that it would make next.
+type stop struct{ call string }
+
+// port is the store and the target as one attempt sees them. It replays the responses that the attempt has had, carries out one
+// call more, and stops before the next one that others could notice.
+type port struct {
+	w       *world
+	a       *attempt
+	fault   fault
+	next    int
+	applied bool
+	stopped bool
+}
+
+// call makes one call. Visible ones are the points between which other attempts may run: what reads content that never
+// changes is not.
+func (p *port) call(name string, visible bool, do func() (any, error)) (any, error) {
+	if p.stopped {
+		return nil, fmt.Errorf("stopped")
+	}
+	if p.next < len(p.a.log) {
+		r := p.a.log[p.next]
+		p.next++
+		return r.value, r.err
+	}
+	if visible {
+		if p.applied {
+			p.stopped = true
+			panic(stop{name})
+		}
+		p.applied = true
+	}
+	var value any
+	var err error
+	switch {
+	case visible && p.fault == denied:
+		err = rotation.Errorf(rotation.Permanent, "denied")
+	default:
+		value, err = do()
+		if visible && p.fault == lostAnswer && err == nil {
+			value, err = nil, &rotation.Error{Kind: rotation.Retryable, Text: "no answer", Unanswered: true}
+		}
+	}
+	p.a.log = append(p.a.log, response{value, err, fmt.Sprintf("%s=%v/%v", name, value, err)})
+	p.next++
+	return value, err
+}
+
+func changes(call string) bool {
+	for _, c := range []string{"put", "move", "remove", "create", "password", "level", "drop"} {
+		if strings.HasPrefix(call, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// uncertainFor stands for the time after which a late move can't be carried out any more.
+const uncertainFor = 15 * time.Minute
+
+func (p *port) Traits() secretstore.Traits {
+	return secretstore.Traits{Dialect: rotation.AlibabaDialect, KeepsVersions: 10, ClearsPending: true, UncertainFor: uncertainFor}
+}
+
+func (p *port) Versions(context.Context, secretstore.Ref) (rotation.Versions, error) {
+	v, err := p.call("versions", true, func() (any, error) { return p.w.list(), nil })
+	list, _ := v.(rotation.Versions)
+	return list, err
+}
+
+func (p *port) Read(_ context.Context, _ secretstore.Ref, id string) (secretstore.Value, error) {
+	v, err := p.call("read "+id, false, func() (any, error) {
+		found, ok := p.w.find(id)
+		if !ok {
+			return nil, rotation.Errorf(rotation.Permanent, "no version %s", id)
+		}
+		return secretstore.Value{Version: id, Data: found.document()}, nil
+	})
+	value, _ := v.(secretstore.Value)
+	return value, err
+}
+
+func (p *port) ReadCurrent(_ context.Context, ref secretstore.Ref) (secretstore.Value, error) {
+	if ref.Name == adminName {
+		return secretstore.Value{Version: "a", Data: version{account: "root", password: "root"}.document()}, nil
+	}
+	v, err := p.call("read current", true, func() (any, error) {
+		found, _ := p.w.find(p.w.current)
+		return secretstore.Value{Version: found.id, Data: found.document()}, nil
+	})
+	value, _ := v.(secretstore.Value)
+	return value, err
+}
+
+func (p *port) PutPending(_ context.Context, ref secretstore.Ref, id string, data rotation.Secret) error {
+	_, err := p.call("put "+id, true, func() (any, error) {
+		doc, err := rotation.ParseDocument(ref.Name, rotation.AlibabaDialect, data)
+		if err != nil {
+			return nil, err
+		}
+		if there, ok := p.w.find(id); ok {
+			if there.document().Equal(data) {
+				return nil, nil
+			}
+			return nil, rotation.Errorf(rotation.Conflict, "version %s exists with another value", id)
+		}
+		p.w.versions = append(p.w.versions, version{id, doc.Account, doc.Password.Reveal()})
+		p.w.pending = id
+		p.w.touched++
+		return nil, nil
+	})
+	return err
+}
+
+// MoveCurrent is two calls at the store: it is looked at, then moved without a comparison.
+func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string) error {
+	v, err := p.call("compare", true, func() (any, error) { return p.w.current, nil })
+	if err != nil {
+		return err
+	}
+	if v == to {
+		return nil
+	}
+	if v != from {
+		return rotation.Errorf(rotation.Conflict, "%v is current", v)
+	}
+	_, err = p.call("move "+to, true, func() (any, error) {
+		if p.w.current != to {
+			p.w.previous, p.w.current = p.w.current, to
+			p.w.touched++
+		}
+		return nil, nil
+	})
+	return err
+}
+
+func (p *port) RemovePending(_ context.Context, _ secretstore.Ref, id string) error {
+	_, err := p.call("remove "+id, true, func() (any, error) {
+		if p.w.pending == id {
+			p.w.pending = ""
+			p.w.touched++
+		}
+		return nil, nil
+	})
+	return err
+}
+
+func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
+	v, err := p.call("probe "+login.Account, true, func() (any, error) {
+		a, exists := p.w.accounts[login.Account]
+		if !exists || a.password != login.Password.Reveal() {
+			return target.Proof{Answer: rotation.RefusedLogin, Code: "1045", Server: "s"}, nil
+		}
+		return target.Proof{Answer: rotation.Accepted, Server: "s", TLS: "none"}, nil
+	})
+	if err != nil {
+		return target.Proof{Answer: rotation.Unknown, Err: err}
+	}
+	return v.(target.Proof)
+}
+
+func (p *port) Survey(_ context.Context, _ target.Login, pair rotation.Pair, current string) (target.Survey, error) {
+	v, err := p.call("survey", true, func() (any, error) {
+		_, exists := p.w.accounts[pair.Standby(current)]
+		return target.Survey{Server: "s", MaxAccountLength: 32, StandbyExists: exists}, nil
+	})
+	survey, _ := v.(target.Survey)
+	return survey, err
+}
+
+// Lock ends the session of whoever holds it, as GET_LOCK after KILL does.
+func (p *port) Lock(context.Context, target.Login, rotation.Pair) (target.Session, error) {
+	_, err := p.call("lock", true, func() (any, error) {
+		p.w.lock = p.a.number
+		return nil, nil
+	})
+	return &session{p}, err
+}
+
+// session is a locked session; when somebody else took the lock, it is dead.
+type session struct{ p *port }
+
+func (s *session) call(name string, do func() (any, error)) (any, error) {
+	return s.p.call(name, true, func() (any, error) {
+		if s.p.w.lock != s.p.a.number && !s.p.w.unfenced {
+			return nil, rotation.Errorf(rotation.Retryable, "the session was killed")
+		}
+		return do()
+	})
+}
+
+func (s *session) Exists(_ context.Context, name string) (bool, error) {
+	v, err := s.call("exists", func() (any, error) {
+		_, exists := s.p.w.accounts[name]
+		return exists, nil
+	})
+	exists, _ := v.(bool)
+	return exists, err
+}
+
+// Create is two statements, as on a real server: an account that may nothing, then its privileges.
+func (s *session) Create(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
+	_, err := s.call("create "+name, func() (any, error) {
+		if _, exists := s.p.w.accounts[name]; exists {
+			return nil, rotation.Errorf(rotation.Conflict, "account %s exists", name)
+		}
+		s.p.w.accounts[name] = account{password: password.Reveal()}
+		s.p.w.touched++
+		return nil, nil
+	})
+	if err != nil {
+		return target.Change{}, err
+	}
+	return s.Level(ctx, name, like, password)
+}
+
+func (s *session) SetPassword(_ context.Context, name string, password rotation.Secret) error {
+	_, err := s.call("password "+name, func() (any, error) {
+		a, exists := s.p.w.accounts[name]
+		if !exists {
+			return nil, rotation.Errorf(rotation.Conflict, "account %s does not exist", name)
+		}
+		if a.password != password.Reveal() {
+			a.password = password.Reveal()
+			s.p.w.touched++
+		}
+		s.p.w.accounts[name] = a
+		return nil, nil
+	})
+	return err
+}
+
+func (s *session) Level(_ context.Context, name, _ string, _ rotation.Secret) (target.Change, error) {
+	_, err := s.call("level "+name, func() (any, error) {
+		a, exists := s.p.w.accounts[name]
+		if !exists {
+			return nil, rotation.Errorf(rotation.Conflict, "account %s does not exist", name)
+		}
+		a.equal = true
+		s.p.w.accounts[name] = a
+		return nil, nil
+	})
+	return target.Change{}, err
+}
+
+func (s *session) Differences(_ context.Context, name, _ string) ([]string, error) {
+	v, err := s.call("differences", func() (any, error) {
+		if !s.p.w.accounts[name].equal {
+			return []string{"privileges"}, nil
+		}
+		return []string(nil), nil
+	})
+	d, _ := v.([]string)
+	return d, err
+}
+
+func (s *session) Drop(_ context.Context, name string) error {
+	_, err := s.call("drop "+name, func() (any, error) {
+		if _, exists := s.p.w.accounts[name]; exists {
+			delete(s.p.w.accounts, name)
+			s.p.w.touched++
+		}
+		return nil, nil
+	})
+	return err
+}
+
+func (s *session) Close() {
+	if s.p.stopped {
+		return
+	}
+	_, _ = s.p.call("unlock", false, func() (any, error) {
+		if s.p.w.lock == s.p.a.number {
+			s.p.w.lock = 0
+		}
+		return nil, nil
+	})
+}

@@ -1,0 +1,115 @@
+// Package model explores the protocol exhaustively in the small: rotations, whose steps are the activities' own code, run over a
+// store and a target in memory, and every order of their calls is tried, with crashes, lost answers, late attempts, failures and
+// terminations at every point. What must always hold is checked in every state.
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"rotor/internal/rotation"
+)
+
+// Names that the model's world uses.
+const (
+	secretName = "app"
+	adminName  = "admin"
+	base       = "app"
+	suffixed   = "app_rt"
+)
+
+// version is one version of the secret; its content never changes.
+type version struct {
+	id, account, password string
+}
+
+// account is one account of the target.
+type account struct {
+	password string
+	// equal: it may do what the current account may, nothing less and nothing more.
+	equal bool
+}
+
+// world is the state of store and target.
+type world struct {
+	versions                   []version // the newest last
+	current, pending, previous string
+	accounts                   map[string]account
+	// lock is the number of the attempt whose session holds the lock; 0: none.
+	lock int
+	// unfenced switches the lock off, to show what it is for.
+	unfenced bool
+	// touched counts changes, so that "nothing was changed" can be seen.
+	touched int
+}
+
+// initial is a secret that has been rotated before, or one without a partner yet.
+func initial(partner bool) world {
+	w := world{accounts: map[string]account{base: {"v0-password", true}}, current: "v0"}
+	if partner {
+		w.versions = append(w.versions, version{"v-1", suffixed, "v-1-password"})
+		w.previous = "v-1"
+		w.accounts[suffixed] = account{"v-1-password", true}
+	}
+	w.versions = append(w.versions, version{"v0", base, "v0-password"})
+	return w
+}
+
+func (w world) clone() world {
+	w.versions = slices.Clone(w.versions)
+	w.accounts = maps.Clone(w.accounts)
+	return w
+}
+
+func (w *world) find(id string) (version, bool) {
+	i := slices.IndexFunc(w.versions, func(v version) bool { return v.id == id })
+	if i < 0 {
+		return version{}, false
+	}
+	return w.versions[i], true
+}
+
+// list is what a store would answer, the newest first.
+func (w *world) list() rotation.Versions {
+	var list rotation.Versions
+	for i, v := range w.versions {
+		r := rotation.Version{ID: v.id, Created: time.Unix(int64(i), 0)}
+		for _, stage := range []struct {
+			name   rotation.Stage
+			holder string
+		}{{rotation.Current, w.current}, {rotation.Pending, w.pending}, {rotation.Previous, w.previous}} {
+			if stage.holder == v.id {
+				r.Stages = append(r.Stages, stage.name)
+			}
+		}
+		list = append(list, r)
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// logsIn says whether the credential of a version works.
+func (w *world) logsIn(id string) bool {
+	v, ok := w.find(id)
+	a, exists := w.accounts[v.account]
+	return ok && exists && a.password == v.password
+}
+
+func (w *world) key(b *strings.Builder) {
+	for _, v := range w.versions {
+		fmt.Fprintf(b, "%s %s %s,", v.id, v.account, v.password)
+	}
+	fmt.Fprintf(b, "|%s %s %s|", w.current, w.pending, w.previous)
+	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
+		fmt.Fprintf(b, "%s %s %t,", name, w.accounts[name].password, w.accounts[name].equal)
+	}
+	fmt.Fprintf(b, "|%d", w.lock)
+}
+
+// document is the text of a version's document.
+func (v version) document() rotation.Secret {
+	return rotation.NewSecret(fmt.Sprintf(`{"AccountName":%q,"AccountPassword":%q,"Endpoint":"db","MasterSecret":%q}`, v.account, v.password, adminName))
+}
