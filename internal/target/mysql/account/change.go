@@ -1,0 +1,137 @@
+package account
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rotor/internal/rotation"
+)
+
+// Apply carries changes out. The password is needed for Changes.WithPassword. It gives what was left out: privileges that
+// may be missing and that the server refused. An error says which statement failed; those before it have taken effect.
+func Apply(ctx context.Context, conn *sql.Conn, server Server, changes Changes, password rotation.Secret) ([]string, error) {
+	if changes.Empty() {
+		return nil, nil
+	}
+	if len(changes.WithPassword) > 0 && password.Empty() {
+		return nil, rotation.Errorf(rotation.Permanent, "create '%s': an account without a password is never created", changes.User)
+	}
+	if err := server.prepare(ctx, conn); err != nil {
+		return nil, err
+	}
+	var leftOut []string
+	for _, s := range changes.Statements() {
+		err := s.run(ctx, conn, password)
+		if err != nil && s.optional != "" && deniedCode(err) {
+			leftOut = append(leftOut, s.optional)
+			continue
+		}
+		if err != nil {
+			return leftOut, err
+		}
+	}
+	return leftOut, nil
+}
+
+// Level makes the accounts of standby the equals of those of current and proves it by reading both again. Accounts that
+// are created, and those whose plugin changes, get the password.
+func Level(ctx context.Context, conn *sql.Conn, server Server, current, standby string, password rotation.Secret, options Options) (Changes, error) {
+	changes, err := Compare(ctx, conn, server, current, standby, options)
+	if err != nil || changes.Empty() {
+		return changes, err
+	}
+	leftOut, err := Apply(ctx, conn, server, changes, password)
+	changes.LeftOut = append(changes.LeftOut, leftOut...)
+	if err != nil {
+		return changes, err
+	}
+	// What the server refused just now is allowed to be missing, and nothing else.
+	rest, err := Compare(ctx, conn, server, current, standby, options)
+	if err != nil {
+		return changes, err
+	}
+	if open := slices.DeleteFunc(rest.Statements(), func(s Statement) bool { return slices.Contains(leftOut, s.optional) }); len(open) > 0 {
+		return changes, rotation.Errorf(rotation.Conflict, "'%s' is not the equal of '%s' after all statements succeeded; what would be left to do: %s",
+			standby, current, joinStatements(open))
+	}
+	return changes, nil
+}
+
+// Compare reads both accounts and gives their difference.
+func Compare(ctx context.Context, conn *sql.Conn, server Server, current, standby string, options Options) (Changes, error) {
+	from, err := Read(ctx, conn, server, current)
+	if err != nil {
+		return Changes{}, err
+	}
+	if len(from.Accounts) == 0 {
+		return Changes{}, rotation.Errorf(rotation.Permanent, "the account '%s' does not exist on any host", current)
+	}
+	to, err := Read(ctx, conn, server, standby)
+	if err != nil {
+		return Changes{}, err
+	}
+	changes, err := Difference(server, from, to, options)
+	if err != nil {
+		return Changes{}, err
+	}
+	return changes, checkColumnsExist(ctx, conn, changes)
+}
+
+func joinStatements(statements []Statement) string {
+	texts := make([]string, len(statements))
+	for i, s := range statements {
+		texts[i] = s.String()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Drop drops the account on all its hosts. That there is none is no error. Sessions that are open stay open.
+func Drop(ctx context.Context, conn *sql.Conn, server Server, user string) error {
+	set, err := Read(ctx, conn, server, user)
+	if err != nil {
+		return err
+	}
+	for _, a := range set.Accounts {
+		err := server.dropStatement(Name{user, a.Host}).run(ctx, conn)
+		if err != nil && rotation.CodeOf(err) != fmt.Sprint(erCannotUser) {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetLocked locks or unlocks the account on all its hosts. Sessions that are open stay open. Servers before MySQL 5.7 and
+// MariaDB 10.4 can't, which is a permanent error.
+func SetLocked(ctx context.Context, conn *sql.Conn, server Server, set Set, locked bool) error {
+	if !server.can.lock {
+		return rotation.Errorf(rotation.Permanent, "lock '%s': %s %s can't lock accounts", set.User, server.Flavour, server.Version)
+	}
+	clause, doing := " ACCOUNT LOCK", "lock "
+	if !locked {
+		clause, doing = " ACCOUNT UNLOCK", "unlock "
+	}
+	return eachAccount(ctx, conn, server, set, func(name Name) Statement {
+		return statement(doing+name.String(), server.alter()+quoteAccount(name)+clause)
+	})
+}
+
+// eachAccount runs ALTER USER on each account of a set.
+func eachAccount(ctx context.Context, conn *sql.Conn, server Server, set Set, make func(name Name) Statement, passwords ...rotation.Secret) error {
+	if len(set.Accounts) == 0 {
+		return rotation.Errorf(rotation.Conflict, "the account '%s' does not exist on any host", set.User)
+	}
+	if err := server.prepare(ctx, conn); err != nil {
+		return err
+	}
+	for _, a := range set.Accounts {
+		s := make(Name{set.User, a.Host})
+		s.checksNotes = server.can.ifExists && strings.Contains(s.parts[0], "IF EXISTS")
+		if err := s.run(ctx, conn, passwords...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

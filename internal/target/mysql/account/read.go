@@ -1,0 +1,248 @@
+package account
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+
+	"rotor/internal/rotation"
+)
+
+// Read reads all accounts of a user name. It takes SELECT on the mysql schema. That there are none is no error.
+func Read(ctx context.Context, conn *sql.Conn, server Server, user string) (Set, error) {
+	if err := server.CheckUser(user); err != nil {
+		return Set{}, err
+	}
+	if err := server.prepare(ctx, conn); err != nil {
+		return Set{}, err
+	}
+	r := reader{ctx: ctx, conn: conn, server: server, user: user}
+	accounts, err := r.attributes()
+	if err != nil {
+		return Set{}, Failure(err, "read the attributes of '%s'", user)
+	}
+	if err := r.relations(accounts); err != nil {
+		return Set{}, Failure(err, "read the roles and proxies of '%s'", user)
+	}
+	set := Set{User: user}
+	for _, host := range slices.Sorted(maps.Keys(accounts)) {
+		a := accounts[host]
+		if err := r.grants(a); err != nil {
+			return Set{}, Failure(err, "read the privileges of %s", Name{user, host})
+		}
+		set.Accounts = append(set.Accounts, *a)
+	}
+	if set.Shadows, err = r.shadows(set); err != nil {
+		return Set{}, Failure(err, "look for anonymous accounts")
+	}
+	return set, nil
+}
+
+type reader struct {
+	ctx    context.Context
+	conn   *sql.Conn
+	server Server
+	user   string
+}
+
+// each runs a query and hands over each row as text.
+func (r reader) each(query string, args []any, row func(values []sql.NullString) error) error {
+	rows, err := r.conn.QueryContext(r.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, pointers := make([]sql.NullString, len(columns)), make([]any, len(columns))
+	for i := range values {
+		pointers[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(pointers...); err != nil {
+			return err
+		}
+		if err := row(values); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (r reader) unreadable(host, format string, args ...any) error {
+	return rotation.Errorf(rotation.Permanent, "%s: %s", Name{r.user, host}, fmt.Sprintf(format, args...))
+}
+
+// grants reads SHOW GRANTS of one account and checks it against what the grant tables said.
+func (r reader) grants(a *Account) error {
+	name := Name{r.user, a.Host}
+	known := expected{account: name, tls: a.Attributes.TLS}
+	var seen gathered
+	at := 0
+	err := r.each("SHOW GRANTS FOR "+quoteAccount(name), nil, func(values []sql.NullString) error {
+		at++
+		l, err := parseLine(values[0].String, known)
+		if err != nil {
+			return r.unreadable(a.Host, "line %d of the server's SHOW GRANTS is not understood %v", at, err)
+		}
+		return seen.add(l, r.server)
+	})
+	if err != nil {
+		return err
+	}
+	if seen.bareColumns > 0 {
+		if err := r.columns(a.Host, &seen); err != nil {
+			return err
+		}
+	}
+	if err := r.check(a, seen); err != nil {
+		return err
+	}
+	tables := a.Grants
+	a.Grants = seen.grants
+	a.Grants.Restrictions = tables.Restrictions
+	a.Grants.Proxies, a.Grants.Roles, a.Grants.DefaultRoles = tables.Proxies, tables.Roles, tables.DefaultRoles
+	return nil
+}
+
+// check compares what SHOW GRANTS says (from the server's memory) with the grant tables, where they say the same. They
+// differ if somebody wrote to the tables without FLUSH PRIVILEGES, or if one of the two was misread.
+func (r reader) check(a *Account, seen gathered) error {
+	differ := func(what string) error {
+		return r.unreadable(a.Host, "SHOW GRANTS and the grant tables differ in %s; FLUSH PRIVILEGES makes the tables count", what)
+	}
+	if seen.proxies != len(a.Grants.Proxies) {
+		return differ("PROXY")
+	}
+	for _, role := range r.server.mandatoryRoles { // every account has them; only a grant of its own counts
+		if _, ok := a.Grants.Roles[role]; !ok {
+			delete(seen.grants.Roles, role)
+		}
+	}
+	if !maps.Equal(seen.grants.Roles, a.Grants.Roles) {
+		return differ("roles")
+	}
+	if !maps.EqualFunc(shownRestrictions(a.Grants.Restrictions), shownRestrictions(seen.grants.Restrictions), maps.Equal[Names, Names]) {
+		return differ("partial revokes")
+	}
+	if r.server.showsAttributes() && (seen.tls != a.Attributes.TLS || seen.limits != a.Attributes.Limits) {
+		return differ("REQUIRE or resource limits")
+	}
+	return nil
+}
+
+// shownRestrictions are partial revokes as SHOW GRANTS shows them: without GRANT OPTION.
+func shownRestrictions(all map[string]Names) map[string]Names {
+	out := map[string]Names{}
+	for schema, names := range all {
+		out[schema] = names.without(NamesOf(GrantOption))
+	}
+	return out
+}
+
+// showsAttributes: TLS requirement and limits stand in SHOW GRANTS.
+func (s Server) showsAttributes() bool {
+	return s.Flavour == MariaDB || !s.can.alterUser
+}
+
+// gathered is what the lines of one SHOW GRANTS say together.
+type gathered struct {
+	grants      Grants
+	proxies     int
+	tls         TLS
+	limits      Limits
+	bareColumns int
+}
+
+func (g *gathered) add(l line, s Server) error {
+	if l.bareColumns {
+		g.bareColumns++
+		return nil
+	}
+	to := &g.grants
+	switch l.kind {
+	case lineProxy:
+		g.proxies++
+	case lineRole:
+		for _, role := range l.roles {
+			put(&to.Roles, role, l.option)
+		}
+	case lineDefaultRole:
+		put(&to.DefaultRoles, l.roles[0], true)
+	case lineRevoke:
+		put(&to.Restrictions, l.schema, l.privileges)
+	case lineGrant:
+		if l.level == global {
+			if l.tls != (TLS{}) {
+				g.tls = l.tls
+			}
+			if l.limits != (Limits{}) {
+				g.limits = l.limits
+			}
+		}
+		to.grant(l, s)
+	}
+	return nil
+}
+
+func put[K comparable, V any](m *map[K]V, key K, value V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[key] = value
+}
+
+// grant adds the privileges of one line.
+func (g *Grants) grant(l line, s Server) {
+	switch l.level {
+	case global:
+		if s.can.dynamic {
+			g.grantGlobal8(l, s)
+			return
+		}
+		g.Global = g.Global.or(spell(l.privileges, s.all.global))
+	case schema:
+		put(&g.Schemas, l.schema, g.Schemas[l.schema].or(spell(l.privileges, s.all.schema)))
+	case table:
+		key := Table{l.schema, l.object}
+		t := g.Tables[key]
+		t.Privileges = t.Privileges.or(spell(l.privileges, s.all.table))
+		if t.Columns == nil {
+			t.Columns = map[string]Names{}
+		}
+		for privilege, columns := range l.columns {
+			t.Columns[privilege] = t.Columns[privilege].or(columns)
+		}
+		put(&g.Tables, key, t)
+	case routine:
+		key := Routine{l.routine, l.schema, l.object}
+		put(&g.Routines, key, g.Routines[key].or(spell(l.privileges, s.all.routine)))
+	}
+}
+
+// grantGlobal8 tells static privileges, which share one grant option, from dynamic ones, which have one each. MySQL 8
+// writes them on lines of their own.
+func (g *Grants) grantGlobal8(l line, s Server) {
+	dynamic := l.privileges.without(static).without(NamesOf(GrantOption, AllPrivileges))
+	for name := range dynamic {
+		put(&g.Dynamic, name, l.privileges.Has(GrantOption))
+	}
+	if rest := l.privileges.without(dynamic); len(dynamic) == 0 || len(rest.without(NamesOf(GrantOption))) > 0 {
+		if rest.Has(AllPrivileges) { // here it would give every dynamic privilege, too
+			rest = rest.without(NamesOf(AllPrivileges)).or(s.all.global)
+		}
+		g.Global = g.Global.or(rest)
+	}
+}
+
+// spell adds to ALL PRIVILEGES what it stands for.
+func spell(names, all Names) Names {
+	if names.Has(AllPrivileges) {
+		return names.or(all)
+	}
+	return names
+}

@@ -1,0 +1,161 @@
+package account
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"rotor/internal/rotation"
+)
+
+// Rights are what an admin account may do, active roles included. They tell only what it certainly can't do: where it may
+// depend on how the server matches patterns, a statement is tried. A nil Rights lacks nothing.
+type Rights struct {
+	Account Name
+	grants  Grants
+	// unread: some lines of SHOW GRANTS can't be taken apart (columns without quotes), so that tables may be anything.
+	unread bool
+}
+
+// ReadRights reads the rights of the connection's account.
+func ReadRights(ctx context.Context, conn *sql.Conn, server Server) (*Rights, error) {
+	const doing = "read the admin account's own privileges"
+	if err := server.prepare(ctx, conn); err != nil {
+		return nil, err
+	}
+	var self string
+	if err := conn.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&self); err != nil {
+		return nil, Failure(err, doing)
+	}
+	at := strings.LastIndexByte(self, '@')
+	name := Name{self[:max(at, 0)], self[at+1:]}
+	r := reader{ctx: ctx, conn: conn, server: server, user: name.User}
+	var seen gathered
+	n := 0
+	err := r.each("SHOW GRANTS", nil, func(v []sql.NullString) error {
+		n++
+		l, err := parseLine(v[0].String, expected{account: name, others: true})
+		if err != nil {
+			return r.unreadable(name.Host, "line %d of the server's SHOW GRANTS is not understood %v", n, err)
+		}
+		return seen.add(l, server)
+	})
+	if err != nil {
+		return nil, Failure(err, doing)
+	}
+	rights := &Rights{Account: name, grants: seen.grants, unread: seen.bareColumns > 0}
+	err = r.each("SELECT Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv WHERE User = ? AND Host = ?", []any{name.User, name.Host},
+		func(v []sql.NullString) error {
+			put(&rights.grants.Proxies, Name{v[0].String, v[1].String}, v[2].String != "0")
+			return nil
+		})
+	return rights, Failure(err, doing)
+}
+
+// lacksGlobally: a static privilege is passed on by who has it, and the grant option, on *.*.
+func (r *Rights) lacksGlobally(name string) bool {
+	return r != nil && !(r.grants.Global.Has(name) && r.grants.Global.Has(GrantOption))
+}
+
+// lacksDynamic: with UPDATE on the mysql schema an admin may grant any dynamic privilege (seen on 8.0 to 9.7), even
+// SYSTEM_USER, which would then keep it from changing that account ever again.
+func (r *Rights) lacksDynamic(name string) bool {
+	if r == nil || r.grants.Dynamic[name] {
+		return false
+	}
+	if _, own := r.grants.Dynamic[name]; name == "SYSTEM_USER" && !own {
+		return true
+	}
+	return r.lacksOnMySQL("UPDATE")
+}
+
+func (r *Rights) lacksOnMySQL(name string) bool {
+	if r.grants.Global.Has(name) && !r.grants.Restrictions["mysql"].Has(name) {
+		return false
+	}
+	for pattern, names := range r.grants.Schemas {
+		if names.Has(name) && like(pattern, "mysql") {
+			return false
+		}
+	}
+	return true
+}
+
+// lacksOnSchema takes the name of a schema or a pattern as it stands in a grant.
+func (r *Rights) lacksOnSchema(name, pattern string) bool {
+	if r == nil || r.grants.Global.Has(name) && !r.grants.Restrictions[pattern].Has(name) {
+		return false
+	}
+	for own, names := range r.grants.Schemas {
+		if names.Has(name) && (own == pattern || like(own, strings.ReplaceAll(pattern, `\`, ""))) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Rights) lacksOnTable(name string, t Table) bool {
+	return r != nil && !r.unread && r.lacksOnSchema(name, t.Schema) && !r.grants.Tables[t].Privileges.Has(name)
+}
+
+func (r *Rights) lacksOnColumns(name string, t Table) bool {
+	return r.lacksOnTable(name, t) && len(r.grants.Tables[t].Columns[name]) == 0
+}
+
+func (r *Rights) lacksOnRoutine(name string, routine Routine) bool {
+	return r != nil && r.lacksOnSchema(name, routine.Schema) && !r.grants.Routines[routine].Has(name)
+}
+
+func (r *Rights) lacksRole(role Name) bool {
+	if r == nil || r.grants.Roles[role] {
+		return false
+	}
+	_, admin := r.grants.Dynamic["ROLE_ADMIN"]
+	return !admin && !(r.grants.Global.Has("SUPER") && role.Host != "")
+}
+
+// lacksProxy: whoever may pass on some PROXY may perhaps pass on this one; an account may always pass on itself.
+func (r *Rights) lacksProxy(who Name) bool {
+	if r == nil || r.Account == who {
+		return false
+	}
+	for _, option := range r.grants.Proxies {
+		if option {
+			return false
+		}
+	}
+	return true
+}
+
+// lacksCreateUser: the right to create, alter and drop accounts.
+func (r *Rights) lacksCreateUser() bool {
+	return r != nil && !r.grants.Global.Has("CREATE USER") && (r.lacksOnMySQL("INSERT") || r.lacksOnMySQL("UPDATE"))
+}
+
+// checkAdmin checks what the statements about accounts themselves take.
+func (d *difference) checkAdmin(standby Set) {
+	rights := d.options.Rights
+	if rights.lacksCreateUser() && len(d.changes.WithPassword)+len(d.changes.Drops) > 0 {
+		d.problem("the admin account lacks CREATE USER")
+	}
+	if err := rights.Check(standby); err != nil {
+		d.problem("%s", err.Error())
+	}
+}
+
+// Check says why the admin can't change the accounts of a set at all, passwords included: an account with SYSTEM_USER is
+// changed only by one that has it, too.
+func (r *Rights) Check(set Set) error {
+	if r == nil {
+		return nil
+	}
+	if _, own := r.grants.Dynamic["SYSTEM_USER"]; own {
+		return nil
+	}
+	for _, a := range set.Accounts {
+		if _, has := a.Grants.Dynamic["SYSTEM_USER"]; has {
+			return rotation.Errorf(rotation.Permanent, "%s has SYSTEM_USER: the admin account can't change it without having it, too", Name{set.User, a.Host})
+		}
+	}
+	return nil
+}
