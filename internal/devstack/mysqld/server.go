@@ -251,6 +251,12 @@ func (s *Server) Config(user, password, database string) *mysql.Config {
 // Log is the end of the server's error log.
 func (s *Server) Log() string { return s.child.LogTail(8000) }
 
+// Ended is nil while the server runs; afterwards it says how it ended.
+func (s *Server) Ended() error { return s.child.Ended() }
+
+// Done is closed when the process that runs now has ended.
+func (s *Server) Done() <-chan struct{} { return s.child.Done() }
+
 // Kill ends the server as a power cut would (SIGKILL). Its data stays; Restart brings it back.
 func (s *Server) Kill() error { return s.child.Kill() }
 
