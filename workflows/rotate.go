@@ -67,11 +67,10 @@ func (r *Rotations) delegate(ctx workflow.Context, id string, req rotation.Reque
 	})
 	result := &rotation.Result{}
 	err := workflow.ExecuteChildWorkflow(child, rotation.WorkflowType, req).Get(ctx, result)
-	var running *temporal.ChildWorkflowExecutionAlreadyStartedError
 	switch {
 	case err == nil:
 		return result, nil
-	case errors.As(err, &running):
+	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
 		return r.follow(ctx, id)
 	}
 	var failed *temporal.ApplicationError

@@ -190,7 +190,7 @@ func (w *run) close(outcome rotation.Outcome, reason *rotation.Failure) (*rotati
 	}
 	w.closed(result)
 	if w.cancelled && (outcome == rotation.RolledBack || outcome == rotation.Refused) {
-		return nil, temporal.NewCanceledError(result)
+		return nil, temporal.NewCanceledError(*result)
 	}
 	return ended(result)
 }
