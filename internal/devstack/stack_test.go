@@ -250,7 +250,7 @@ func testSecrets(t *testing.T, stack *devstack.Stack) {
 		}, []string{
 			fmt.Sprintf("GRANT SELECT ON `%s`.* TO '%s'@'%%'", other.Database, secret.Account),
 			fmt.Sprintf("GRANT DROP ON `%s`.* TO '%s'@'%%'", secret.Database, secret.Account),
-			"SHUTDOWN",
+			"FLUSH PRIVILEGES",
 		}},
 	} {
 		db, err := stack.MySQL.Open(login.account, login.password, "")

@@ -187,13 +187,27 @@ func (s *Server) launch(ctx context.Context, extra ...string) error {
 			if strings.Contains(strings.ToLower(child.LogTail(4000)), "address already in use") {
 				return errPortTaken
 			}
-			return child.Ended()
+			return explain(child)
 		case <-ctx.Done():
 			err := fmt.Errorf("no login within the time given: %w; its log ends:\n%s", pingErr, child.LogTail(2000))
 			return errors.Join(err, child.Kill())
 		case <-tick.C:
 		}
 	}
+}
+
+// explain says why the process ended: its log's errors, where they are not lost among notes about the shutdown.
+func explain(child *process.Child) error {
+	var found []string
+	for line := range strings.Lines(child.LogTail(16000)) {
+		if strings.Contains(line, "[ERROR]") {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	if len(found) == 0 {
+		return child.Ended()
+	}
+	return fmt.Errorf("mysqld ended; errors in its log:\n%s", strings.Join(found, "\n"))
 }
 
 func (s *Server) args() []string {
