@@ -56,8 +56,9 @@ func (i *edgeInbound) beat(ctx context.Context) (stop func()) {
 	if i.edge.Heartbeat <= 0 || activity.GetInfo(ctx).IsLocalActivity {
 		return func() {}
 	}
-	done := make(chan struct{})
+	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(stopped)
 		tick := time.NewTicker(i.edge.Heartbeat / 3)
 		defer tick.Stop()
 		for {
@@ -71,7 +72,11 @@ func (i *edgeInbound) beat(ctx context.Context) (stop func()) {
 			}
 		}
 	}()
-	return func() { close(done) }
+	// The beat must be over before the step's end is reported.
+	return func() {
+		close(done)
+		<-stopped
+	}
 }
 
 // toTemporal turns an error into an ApplicationError whose type is its kind. An error that is not ours keeps nothing of its
