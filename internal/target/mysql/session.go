@@ -1,0 +1,223 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"rotor/internal/rotation"
+	"rotor/internal/target"
+	"rotor/internal/target/mysql/account"
+)
+
+// idleTimeout is how long the server keeps a locked session that says nothing. It is not the server's own setting, which may
+// be shorter than a slow answer of the secret store.
+const idleTimeout = 10 * time.Minute
+
+// session is a session that holds the lock of an account pair. All its statements are on one connection; if that breaks,
+// whatever is asked of the session afterwards is an error.
+type session struct {
+	target   *Target
+	admin    target.Login
+	pair     rotation.Pair
+	conn     *connection
+	id       int64
+	serverID string
+	lock     string
+	server   account.Server
+	rights   *account.Rights
+	// unsure: a statement got no answer, so that the server may still be at it.
+	unsure bool
+	closed bool
+}
+
+func (s *session) address() string { return s.admin.Place.Address() }
+
+// guard makes sure that the lock is still this session's before anything is done under it. A proxy that reconnects by
+// itself, or somebody's RELEASE_ALL_LOCKS, would have lost it silently.
+func (s *session) guard(ctx context.Context) error {
+	var mine bool
+	if err := s.conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) <=> CONNECTION_ID()", s.lock).Scan(&mine); err != nil {
+		return s.note(failure(err, "make sure of the lock of account pair %q at %s", s.pair.Base, s.address()))
+	}
+	if !mine {
+		return rotation.Errorf(rotation.Retryable, "the lock of account pair %q at %s is no longer this session's; does a proxy between share connections?",
+			s.pair.Base, s.address()).WithCode(codeSession)
+	}
+	return nil
+}
+
+// note remembers whether a statement may still be at work.
+func (s *session) note(err error) error {
+	err = sessionError(err)
+	if unanswered(err) {
+		s.unsure = true
+	}
+	return err
+}
+
+func (s *session) options(like string) account.Options {
+	return account.Options{
+		AllowMissing: s.target.options.AllowMissing,
+		Rights:       s.rights,
+		FirstHost:    s.target.hostOf(s.serverID, like),
+	}
+}
+
+// Exists says whether the account exists, under any host.
+func (s *session) Exists(ctx context.Context, name string) (bool, error) {
+	if err := s.guard(ctx); err != nil {
+		return false, err
+	}
+	set, err := account.Read(ctx, s.conn.Conn, s.server, name)
+	return len(set.Accounts) > 0, s.note(err)
+}
+
+// Create creates the account on the hosts of the account like. The host under which this worker's own login as like was
+// let in is the first, where a Probe of this process has seen it.
+func (s *session) Create(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
+	return s.Level(ctx, name, like, password)
+}
+
+// SetPassword replaces the password of the account on all its hosts: in one statement from MySQL 8.0 on, before that and on
+// MariaDB one after the other, the one that this worker logs in to first.
+func (s *session) SetPassword(ctx context.Context, name string, password rotation.Secret) error {
+	set, err := s.read(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(set.Accounts) == 0 {
+		return rotation.Errorf(rotation.Conflict, "account %q does not exist on %s any more", name, s.address())
+	}
+	s.sort(set, first)
+	return s.note(account.SetPassword(ctx, s.conn.Conn, s.server, set, password, false))
+}
+
+// Level makes the account equal to the account like, and reads both again to see that it is.
+func (s *session) Level(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
+	if err := s.guard(ctx); err != nil {
+		return target.Change{}, err
+	}
+	changes, err := account.Level(ctx, s.conn.Conn, s.server, like, name, password, s.options(like))
+	return target.Change{Given: changes.Given, Taken: changes.Taken, LeftOut: changes.LeftOut}, s.note(err)
+}
+
+// Differences says what Level would do.
+func (s *session) Differences(ctx context.Context, name, like string) ([]string, error) {
+	if err := s.guard(ctx); err != nil {
+		return nil, err
+	}
+	changes, err := account.Compare(ctx, s.conn.Conn, s.server, like, name, s.options(like))
+	if err != nil {
+		return nil, s.note(err)
+	}
+	return differences(changes), nil
+}
+
+func differences(changes account.Changes) []string {
+	if changes.Empty() {
+		return nil
+	}
+	var words []string
+	for _, given := range changes.Given {
+		words = append(words, "missing: "+given)
+	}
+	for _, taken := range changes.Taken {
+		words = append(words, "too much: "+taken)
+	}
+	if len(words) == 0 {
+		for _, statement := range changes.Statements() {
+			words = append(words, "open: "+statement.String())
+		}
+	}
+	return words
+}
+
+// Drop drops the account on all its hosts, the one that this worker logs in to last: until then a login can prove whose
+// account it is.
+func (s *session) Drop(ctx context.Context, name string) error {
+	set, err := s.read(ctx, name)
+	if err != nil {
+		return err
+	}
+	s.sort(set, last)
+	for _, a := range set.Accounts {
+		one := account.Set{User: name, Accounts: []account.Account{a}}
+		changes, err := account.Difference(s.server, account.Set{User: name}, one, account.Options{Rights: s.rights})
+		if err == nil {
+			_, err = account.Apply(ctx, s.conn.Conn, s.server, changes, rotation.Secret{})
+		}
+		if err != nil && rotation.CodeOf(err) != "1396" { // it is gone already
+			return s.note(err)
+		}
+	}
+	return nil
+}
+
+func (s *session) read(ctx context.Context, name string) (account.Set, error) {
+	if err := s.guard(ctx); err != nil {
+		return account.Set{}, err
+	}
+	set, err := account.Read(ctx, s.conn.Conn, s.server, name)
+	return set, s.note(err)
+}
+
+// Where the account on the worker's own host goes among the others.
+const (
+	first = -1
+	last  = 1
+)
+
+func (s *session) sort(set account.Set, own int) {
+	host := s.target.hostOf(s.serverID, set.User)
+	if host == "" {
+		host = s.target.hostOf(s.serverID, s.pair.Standby(set.User))
+	}
+	slices.SortStableFunc(set.Accounts, func(a, b account.Account) int {
+		switch host {
+		case a.Host:
+			return own
+		case b.Host:
+			return -own
+		}
+		return 0
+	})
+}
+
+// closeTimeout bounds what Close says to a server that may not listen.
+const closeTimeout = 3 * time.Second
+
+// Close gives the lock back and ends the session. A statement that got no answer is ended in the server, too.
+func (s *session) Close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if s.lock != "" && !s.unsure {
+		// Closing gives it back, too, but a moment later: the next session would find it held. It matters to nobody if
+		// this fails.
+		_, _ = s.conn.ExecContext(ctx, "DO RELEASE_LOCK(?)", s.lock)
+	}
+	s.conn.close()
+	if s.lock != "" && s.unsure {
+		s.endAbandoned(ctx)
+	}
+}
+
+// endAbandoned kills what is left of this session in the server, over another connection. If it can't be done, the next
+// Lock does it.
+func (s *session) endAbandoned(ctx context.Context) {
+	conn, err := s.target.open(ctx, s.admin)
+	if err != nil {
+		return
+	}
+	defer conn.close()
+	// The lock proves that the session of that number is still ours: a server that restarted meanwhile counts anew.
+	var ours bool
+	if err := conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) <=> ?", s.lock, s.id).Scan(&ours); err == nil && ours {
+		_, _ = conn.ExecContext(ctx, fmt.Sprintf("KILL %d", s.id))
+	}
+}
