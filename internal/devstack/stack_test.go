@@ -188,6 +188,30 @@ func TestStack(t *testing.T) {
 		require.ErrorContains(t, err, "error 1007", "a name can be used once")
 	})
 
+	t.Run("a seeder can begin anew", func(t *testing.T) {
+		seeder := devstack.Seeder{
+			DB: stack.MySQL.DB(), Host: stack.MySQL.Host, Port: stack.MySQL.Port, Cloud: stack.Cloud, Reset: true,
+		}
+		before, err := seeder.KMSMySQLPair(t.Context(), "anew")
+		require.NoError(t, err)
+		_, err = stack.MySQL.DB().ExecContext(t.Context(), "CREATE USER 'anew_rt'@'%' IDENTIFIED BY 'k7Lm-2pQ_x9'")
+		require.NoError(t, err)
+		after, err := seeder.KMSMySQLPair(t.Context(), "anew")
+		require.NoError(t, err)
+		for login, works := range map[[2]string]bool{
+			{before.Account, before.Password.Reveal()}:           false,
+			{before.AdminAccount, before.AdminPassword.Reveal()}: false,
+			{"anew_rt", "k7Lm-2pQ_x9"}:                           false,
+			{after.Account, after.Password.Reveal()}:             true,
+			{after.AdminAccount, after.AdminPassword.Reveal()}:   true,
+		} {
+			db, err := stack.MySQL.Open(login[0], login[1], "")
+			require.NoError(t, err)
+			require.Equal(t, works, db.PingContext(t.Context()) == nil, login[0])
+			require.NoError(t, db.Close())
+		}
+	})
+
 	t.Run("wait tells when a server dies", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
