@@ -1,0 +1,57 @@
+package alibabakms
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/secretstore"
+	"rotor/internal/secretstore/alibabakms/openapi"
+)
+
+func TestEndpoints(t *testing.T) {
+	for name, c := range map[string]struct {
+		options Options
+		want    openapi.Endpoint
+	}{
+		"default": {Options{}, openapi.Endpoint{Host: "kms-vpc.cn-hangzhou.aliyuncs.com"}},
+		"vpc":     {Options{Network: NetworkVPC}, openapi.Endpoint{Host: "kms-vpc.cn-hangzhou.aliyuncs.com"}},
+		"public":  {Options{Network: NetworkPublic}, openapi.Endpoint{Host: "kms.cn-hangzhou.aliyuncs.com"}},
+		"own": {Options{Network: NetworkPublic, Endpoint: "https://kst-1.cryptoservice.kms.aliyuncs.com"},
+			openapi.Endpoint{Host: "kst-1.cryptoservice.kms.aliyuncs.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := New(c.options)
+			require.NoError(t, err)
+			require.Equal(t, c.want, s.endpoint("cn-hangzhou"))
+		})
+	}
+}
+
+// TestNetworkAdvice is about a worker outside of Alibaba Cloud that was left at the default.
+func TestNetworkAdvice(t *testing.T) {
+	const advice = "set ROTOR_ALIBABA_NETWORK=public"
+	for name, c := range map[string]struct {
+		options Options
+		failure openapi.Failure
+		advised bool
+	}{
+		"unresolved": {Options{}, openapi.Failure{Cause: openapi.Unresolved}, true},
+		"timeout":    {Options{}, openapi.Failure{Cause: openapi.Timeout}, true},
+		"connected":  {Options{}, openapi.Failure{Cause: openapi.Timeout, Sent: true}, false},
+		"untrusted":  {Options{}, openapi.Failure{Cause: openapi.Untrusted}, false},
+		"public":     {Options{Network: NetworkPublic}, openapi.Failure{Cause: openapi.Unresolved}, false},
+		"own":        {Options{Endpoint: "https://kms.example.com"}, openapi.Failure{Cause: openapi.Unresolved}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := New(c.options)
+			require.NoError(t, err)
+			text := s.classify(attempt{doing: "read", ref: secretstore.Ref{Region: "cn-hangzhou", Name: "a"}}, &c.failure).Error()
+			if c.advised {
+				require.Contains(t, text, advice)
+			} else {
+				require.NotContains(t, text, advice)
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package alibabakms
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+	"rotor/internal/secretstore/alibabakms/openapi"
+)
+
+// Codes that decide more than a text.
+const (
+	codeNotFound = "Forbidden.ResourceNotFound" // with status 404, for a secret, a version and a stage alike
+	codeExists   = "Rejected.ResourceExist"
+)
+
+// attempt is what was tried, for the text of an error.
+type attempt struct {
+	// doing reads "cannot <doing> secret ...".
+	doing  string
+	action string
+	ref    secretstore.Ref
+	// version is the version that was named, if one was. It need not exist for a put.
+	version string
+	// writes says that KMS was asked to change something.
+	writes bool
+}
+
+// meanings are KMS's own codes, as its reference has them for the operations on secrets.
+var meanings = map[string]openapi.Meaning{
+	codeExists: {Kind: rotation.Conflict, Text: "KMS has this version already, with another value; somebody else wrote it"},
+	"Rejected.ResourceInDeleteWindow": {Kind: rotation.Permanent, Text: "the secret is scheduled for deletion; " +
+		"restore it (RestoreSecret) if it is still needed"},
+	"Rejected.LimitExceeded": {Kind: rotation.Permanent, Text: "a quota of KMS is used up; a secret may have 8 stage labels, " +
+		"so take labels off that nobody needs"},
+	"Rejected.Unavailable":         {Kind: rotation.Retryable, Text: "the secret is not available at the moment"},
+	"Rejected.Disabled":            {Kind: rotation.Permanent, Text: "the key that encrypts the secret is disabled; enable it"},
+	"Rejected.PendingDeletion":     {Kind: rotation.Permanent, Text: "the key that encrypts the secret is scheduled for deletion; cancel that"},
+	"Rejected.PendingImport":       {Kind: rotation.Permanent, Text: "the key that encrypts the secret waits for its material; import it"},
+	"Rejected.StateModifiedFailed": {Kind: rotation.Permanent, Text: "the key that encrypts the secret is in no state to be used; look at it"},
+	"Forbidden.KeyNotFound":        {Kind: rotation.Permanent, Text: "the key that encrypts the secret does not exist (any more)"},
+	"Forbidden.KmsServiceNotEnabled": {Kind: rotation.Permanent, Text: "KMS is not enabled for this account; " +
+		"enable it, or check whose credentials the worker has"},
+	"Forbidden.AccessKey":     {Kind: rotation.Permanent, Text: "KMS does not take the access key; check the worker's credentials"},
+	"Forbidden.InDebt":        {Kind: rotation.Permanent, Text: "the account has an overdue bill; settle it"},
+	"Forbidden.InDebtOverdue": {Kind: rotation.Permanent, Text: "the account has an overdue bill; settle it"},
+	"Forbidden.ProhibitedByRiskControl": {Kind: rotation.Permanent, Text: "the account is restricted by risk control; " +
+		"ask the provider's support"},
+	"UnsupportedOperation": {Kind: rotation.Permanent, Text: "KMS does not do this to a secret of this type"},
+}
+
+// classify is the one place that decides what a failure means.
+func (s *Store) classify(a attempt, err error) *rotation.Error {
+	var f *openapi.Failure
+	if !errors.As(err, &f) {
+		return a.failed(rotation.Retryable, "the call failed")
+	}
+	kind, what, code := rotation.Retryable, f.What()+s.networkAdvice(f), string(f.Cause)
+	if f.Cause == openapi.Answered {
+		kind, what = a.meaning(f)
+		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
+		if f.RequestID != "" {
+			what += "; request " + f.RequestID
+		}
+	}
+	unanswered := a.writes && f.Sent && (f.Cause != openapi.Answered || f.Status >= 500 || f.Code == "")
+	switch {
+	case unanswered:
+		what += fateUnknown
+	case a.writes && !f.Sent:
+		what += "; nothing was sent, so nothing has changed"
+	}
+	failed := a.failed(kind, what).WithCode(code)
+	failed.Unanswered = unanswered
+	return failed
+}
+
+const fateUnknown = "; whether it took effect is not known"
+
+// meaning tells what KMS's answer means.
+func (a attempt) meaning(f *openapi.Failure) (rotation.Kind, string) {
+	switch {
+	case f.Code == codeNotFound && a.version != "" && a.action != "PutSecretValue":
+		return rotation.Retryable, fmt.Sprintf("KMS has no such secret, or the secret has no version %s (yet)", a.version)
+	case f.Code == codeNotFound:
+		return rotation.Permanent, "KMS has no such secret, or the secret has no such stage; check name and region, and whether the " +
+			"worker's credentials are of the secret's account (a secret of another account needs its ARN)"
+	case f.Code == "Forbidden.NoPermission", f.Code == "Forbidden.RAM", f.Code == "NoPermission":
+		return rotation.Permanent, "permission denied; " + a.permissionAdvice()
+	}
+	if m, known := meanings[f.Code]; known {
+		return m.Kind, m.Text
+	}
+	if m, known := openapi.GatewayMeaning(f.Code); known {
+		return m.Kind, m.Text
+	}
+	switch {
+	case f.Status >= 500:
+		return rotation.Retryable, "KMS failed inside"
+	case f.Code == "":
+		return rotation.Retryable, "the answer is none of KMS's; is the endpoint the right one, and what stands before it?"
+	case strings.HasPrefix(f.Code, "Missing"), strings.HasPrefix(f.Code, "InvalidParameter"):
+		return rotation.Permanent, "KMS does not take a parameter; a secret's value may have 30,720 bytes, and only secrets of type " +
+			"Generic can be written"
+	case f.Status == 403:
+		return rotation.Permanent, "KMS forbids it"
+	}
+	return rotation.Retryable, fmt.Sprintf("KMS answered with an error that this program does not know (status %d)", f.Status)
+}
+
+// permissionAdvice names what the worker's identity lacks.
+func (a attempt) permissionAdvice() string {
+	resource := a.ref.Name
+	if !strings.HasPrefix(resource, "acs:") {
+		resource = "acs:kms:" + a.ref.Region + ":*:secret/" + resource
+	}
+	advice := "allow kms:" + a.action + " on " + resource + " to the worker's RAM identity"
+	switch a.action {
+	case "GetSecretValue":
+		advice += ", and kms:Decrypt on the key if the secret is encrypted with one of your own"
+	case "PutSecretValue":
+		advice += ", and kms:GenerateDataKey on the key if the secret is encrypted with one of your own"
+	}
+	return advice
+}
+
+// networkAdvice is for the most frequent reason why KMS can't be reached.
+func (s *Store) networkAdvice(f *openapi.Failure) string {
+	if s.fixed != nil || s.network != NetworkVPC || f.Sent {
+		return ""
+	}
+	switch f.Cause {
+	case openapi.Unresolved, openapi.Timeout, openapi.Refused, openapi.Network:
+		return "; the VPC endpoint is reached from inside of Alibaba Cloud only, for elsewhere set " + settingNetwork + "=" + NetworkPublic
+	}
+	return ""
+}
+
+func (a attempt) failed(kind rotation.Kind, what string) *rotation.Error {
+	return rotation.Errorf(kind, "cannot %s secret %s in %s: %s", a.doing, a.ref.Name, a.ref.Region, what)
+}
