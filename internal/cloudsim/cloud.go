@@ -17,6 +17,7 @@ import (
 
 	"rotor/internal/cloudsim/alibaba"
 	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/cloudsim/apsarards"
 	"rotor/internal/cloudsim/awsrds"
 	"rotor/internal/cloudsim/awssecretsmanager"
 	"rotor/internal/cloudsim/cloudapi"
@@ -63,6 +64,7 @@ type Cloud struct {
 	kms            *alibabakms.Service
 	secretsManager *awssecretsmanager.Service
 	awsRDS         *awsrds.Service
+	apsaraRDS      *apsarards.Service
 	apis           map[string]*door
 
 	credentials sync.Map // access key id -> Credential
@@ -98,7 +100,8 @@ func New(o Options) *Cloud {
 		clock: o.Clock, defaultRegion: cmp.Or(o.DefaultRegion, "cn-hangzhou"), first: o.Credentials[0],
 		window: cmp.Or(o.SignatureWindow, 15*time.Minute),
 		kms:    alibabakms.New(o.Clock), secretsManager: awssecretsmanager.New(o.Clock), awsRDS: awsrds.New(),
-		closing: make(chan struct{}),
+		apsaraRDS: apsarards.New(o.Clock),
+		closing:   make(chan struct{}),
 	}
 	for _, credential := range o.Credentials {
 		c.AddCredential(credential)
@@ -108,6 +111,7 @@ func New(o Options) *Cloud {
 		AlibabaKMS:        {api: c.kms},
 		AWSSecretsManager: {api: c.secretsManager},
 		AWSRDS:            {api: c.awsRDS},
+		AlibabaRDS:        {api: c.apsaraRDS},
 	}
 	return c
 }
@@ -136,6 +140,9 @@ func (c *Cloud) SecretsManager() *awssecretsmanager.Service { return c.secretsMa
 
 // AWSRDS is the simulated Amazon RDS, to seed.
 func (c *Cloud) AWSRDS() *awsrds.Service { return c.awsRDS }
+
+// ApsaraRDS is the simulated ApsaraDB RDS, to seed and to look into.
+func (c *Cloud) ApsaraRDS() *apsarards.Service { return c.apsaraRDS }
 
 // Start listens on the address ("127.0.0.1:0" for any free port) and gives the URL to point clients at.
 func (c *Cloud) Start(address string) (string, error) {
@@ -171,6 +178,7 @@ func (c *Cloud) Close() error {
 		}
 	}
 	c.handling.Wait()
+	c.apsaraRDS.Close()
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"rotor/internal/cloudsim/alibaba"
 	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/cloudsim/apsarards"
 	"rotor/internal/cloudsim/cloudapi"
 )
 
@@ -36,10 +37,13 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	c.serveAlibaba(w, r, body)
 }
 
+// alibabaVersions tells Alibaba Cloud's APIs apart: requests name no product.
+var alibabaVersions = map[string]string{alibabakms.Version2016: AlibabaKMS, apsarards.Version2014: AlibabaRDS}
+
 func (c *Cloud) serveAlibaba(w http.ResponseWriter, r *http.Request, body []byte) {
 	id := uuid()
 	request := alibaba.Parse(r, body, c.defaultRegion)
-	api := map[string]string{alibabakms.Version2016: AlibabaKMS}[request.Version]
+	api := alibabaVersions[request.Version]
 	line := Request{
 		Time: c.clock(), API: api, Action: request.Action, Region: request.Region, AccessKey: request.AccessKey,
 	}
