@@ -33,6 +33,9 @@ type question struct {
 
 // get gives credentials. The failure is NoCredentials, or what the end of the context means.
 func (c *chain) get(ctx context.Context) (*credentials.Credentials, *Failure) {
+	if ctx.Err() != nil {
+		return nil, contextFailure(ctx)
+	}
 	q := c.ask()
 	select {
 	case <-q.answered:
