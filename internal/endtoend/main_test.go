@@ -1,0 +1,156 @@
+// Package endtoend runs rotations on the real parts: a Temporal server, a MySQL server, the cloud's SDK against the simulated cloud.
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"rotor/internal/config"
+	"rotor/internal/devstack"
+	"rotor/internal/wiring"
+)
+
+// stack is shared by all tests; each adds secrets of its own.
+var stack *devstack.Stack
+
+// temporal is connected to it.
+var temporal client.Client
+
+// workerLog is what the worker in this process has logged.
+var workerLog = &lockedBuffer{}
+
+// queue is where the worker in this process polls.
+const queue = "endtoend"
+
+func TestMain(m *testing.M) {
+	code, err := runWithStack(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "endtoend:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runWithStack(m *testing.M) (code int, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if stack, err = devstack.Start(ctx, devstack.Options{Headless: true, Out: os.Stderr}); err != nil {
+		return 1, err
+	}
+	defer func() {
+		if closing := stack.Close(); err == nil {
+			err = closing
+		}
+	}()
+	for name, value := range stack.Env() {
+		if err := os.Setenv(name, value); err != nil {
+			return 1, err
+		}
+	}
+	if temporal, err = client.Dial(options(slog.New(slog.DiscardHandler))); err != nil {
+		return 1, err
+	}
+	defer temporal.Close()
+	served := make(chan error, 1)
+	polling := make(chan struct{})
+	go func() {
+		served <- wiring.Serve(ctx, options(slog.New(slog.NewTextHandler(workerLog, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+			settings(queue), func(string) { close(polling) })
+	}()
+	select {
+	case err := <-served:
+		return 1, err
+	case <-polling:
+	}
+	code = m.Run()
+	cancel()
+	return code, <-served
+}
+
+func options(logger *slog.Logger) client.Options {
+	return client.Options{HostPort: stack.Temporal.Address, Namespace: stack.Temporal.Namespace, Logger: log.NewStructuredLogger(logger)}
+}
+
+// settings are a worker's, with times that suit tests.
+func settings(taskQueue string) config.Worker {
+	var w config.Worker
+	known := w.Settings()
+	if err := known.Load(func(name string) (string, bool) {
+		if value, ok := quick[name]; ok {
+			return value, true
+		}
+		return os.LookupEnv(name)
+	}); err != nil {
+		panic(err)
+	}
+	w.TaskQueue = taskQueue
+	return w
+}
+
+// quick are the settings that make waits short.
+var quick = map[string]string{
+	"ROTOR_HEARTBEAT": "1s", "ROTOR_STEP_TIMEOUT": "6s", "ROTOR_STEP_BURST": "12s", "ROTOR_FIRST_PAUSE": "200ms", "ROTOR_LONGEST_PAUSE": "1s",
+	"ROTOR_STICKY": "1s", "ROTOR_STOP_TIMEOUT": "2s", "ROTOR_ALIBABA_SIGNATURE_VALIDITY": "3s",
+}
+
+var secretNumber atomic.Int64
+
+// newSecret adds a ready-made secret that no other test has.
+func newSecret(t *testing.T) devstack.Secret {
+	t.Helper()
+	secret, err := stack.AddKMSMySQLPair(t.Context(), fmt.Sprintf("s%d", secretNumber.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// module is the folder of the module's go.mod.
+func module(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// eventually polls until the condition holds, or fails the test.
+func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s still not: %s", within, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
