@@ -108,7 +108,7 @@ func loginFailure(ctx context.Context, doing string, login target.Login, err err
 		return rotation.Errorf(rotation.Permanent, "%s: the server asks for an authentication method that this program does not speak or that would show "+
 			"the password; give the account caching_sha2_password, or mysql_native_password on MariaDB", doing).WithCode(codeProtocol)
 	}
-	if f := networkFailure(ctx, doing, err); f != nil {
+	if f := networkFailure(ctx, doing, err, w.late); f != nil {
 		return f
 	}
 	if w.tlsBegun && p.version == 0 {
@@ -117,8 +117,8 @@ func loginFailure(ctx context.Context, doing string, login target.Login, err err
 	return rotation.Errorf(rotation.Retryable, "%s: what answers there does not speak MySQL's protocol; is the port right?", doing).WithCode(codeProtocol)
 }
 
-// networkFailure recognises what the network did, nil for anything else.
-func networkFailure(ctx context.Context, doing string, err error) *rotation.Error {
+// networkFailure recognises what the network did, nil for anything else. late: the server did not speak in time.
+func networkFailure(ctx context.Context, doing string, err error, late bool) *rotation.Error {
 	var unknown *net.DNSError
 	var network net.Error
 	fail := func(code, text string) *rotation.Error {
@@ -131,7 +131,7 @@ func networkFailure(ctx context.Context, doing string, err error) *rotation.Erro
 		return fail(codeUnknown, "the host name can't be resolved; is Endpoint right?")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fail(codeRefused, "nothing listens there; is the server up, and the port right?")
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+	case late, errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return fail(codeTimeout, "no answer in time; is the server up, and reachable from this worker?")
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return fail(codeTimeout, "there is no way to that address from this worker")

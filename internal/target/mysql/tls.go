@@ -78,7 +78,7 @@ const tlsChoices = "choices: add a file with the authority's certificate to " + 
 
 // tlsFailure says why there is no TLS connection as it should be.
 func (p *protection) tlsFailure(doing string) *rotation.Error {
-	reason := "the TLS handshake failed: the server and this program have no version or cipher in common, or the server is not set up for it"
+	reason := "the TLS handshake failed; it takes TLS 1.2 or later, and a cipher that both sides have"
 	if p.unverified != nil {
 		reason = certificateProblem(p.unverified)
 	}

@@ -2,7 +2,9 @@ package mysql
 
 import (
 	"bytes"
+	"errors"
 	"net"
+	"os"
 	"time"
 )
 
@@ -17,8 +19,10 @@ type wire struct {
 	tlsBegun bool
 	// keyGiven: the server sent a public key in the clear, for the password to be encrypted with.
 	keyGiven bool
-	tail     []byte
-	quiet    bool
+	// late: the server did not speak in time. The driver calls that a broken connection.
+	late  bool
+	tail  []byte
+	quiet bool
 }
 
 const tlsHandshakeRecord = 0x16
@@ -42,6 +46,7 @@ func (w *wire) Read(b []byte) (int, error) {
 	}
 	n, err := w.Conn.Read(b)
 	w.heard = w.heard || n > 0
+	w.late = w.late || errors.Is(err, os.ErrDeadlineExceeded)
 	if !w.quiet && !w.tlsBegun && !w.keyGiven {
 		w.tail = append(w.tail, b[:n]...)
 		w.keyGiven = bytes.Contains(w.tail, keyMark)
