@@ -2,6 +2,8 @@ package awsrds_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,7 +30,20 @@ func start(t *testing.T, key cloudsim.Credential) (*rds.Client, *cloudsim.Cloud,
 
 func connect(address string, key cloudsim.Credential) *rds.Client {
 	return rds.New(rds.Options{Region: region, BaseEndpoint: aws.String(address), RetryMaxAttempts: 1,
+		HTTPClient: &http.Client{Transport: plainBody{}},
 		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.Secret, "")})
+}
+
+// plainBody hides that the SDK's request bodies have WriteTo. The SDK closes a body when the answer's header is there;
+// net/http may be about to look whether there is more of it, and WriteTo then says EOF, which is no proper answer: the
+// connection is torn down while the answer is being read. Only a server as near as this one is fast enough for that,
+// and only answers of more than 4 KB are hit.
+type plainBody struct{}
+
+func (plainBody) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Body = struct{ io.ReadCloser }{r.Body}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func requireCode(t *testing.T, err error, code string) {
