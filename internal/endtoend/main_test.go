@@ -3,6 +3,7 @@ package endtoend
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -34,6 +35,11 @@ var workerLog = &lockedBuffer{}
 const queue = "endtoend"
 
 func TestMain(m *testing.M) {
+	// The tests wait for servers most of the time, so many more of them than there are processors run side by side.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
 	code, err := runWithStack(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "endtoend:", err)

@@ -169,7 +169,7 @@ func missing(err error) bool {
 	return ok && e.Number == 1141
 }
 
-func exec(t *testing.T, statement string) {
+func execute(t *testing.T, statement string) {
 	t.Helper()
 	_, err := stack.MySQL.DB().ExecContext(t.Context(), statement)
 	require.NoError(t, err)
