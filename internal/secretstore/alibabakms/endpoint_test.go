@@ -6,19 +6,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/alibabakms/openapi"
+	"rotor/internal/secretstore/wire"
 )
 
 func TestEndpoints(t *testing.T) {
 	for name, c := range map[string]struct {
 		options Options
-		want    openapi.Endpoint
+		want    wire.Endpoint
 	}{
-		"default": {Options{}, openapi.Endpoint{Host: "kms-vpc.cn-hangzhou.aliyuncs.com"}},
-		"vpc":     {Options{Network: NetworkVPC}, openapi.Endpoint{Host: "kms-vpc.cn-hangzhou.aliyuncs.com"}},
-		"public":  {Options{Network: NetworkPublic}, openapi.Endpoint{Host: "kms.cn-hangzhou.aliyuncs.com"}},
+		"default": {Options{}, wire.Endpoint{Host: "kms-vpc.cn-hangzhou.aliyuncs.com"}},
+		"vpc":     {Options{Network: NetworkVPC}, wire.Endpoint{Host: "kms-vpc.cn-hangzhou.aliyuncs.com"}},
+		"public":  {Options{Network: NetworkPublic}, wire.Endpoint{Host: "kms.cn-hangzhou.aliyuncs.com"}},
 		"own": {Options{Network: NetworkPublic, Endpoint: "https://kst-1.cryptoservice.kms.aliyuncs.com"},
-			openapi.Endpoint{Host: "kst-1.cryptoservice.kms.aliyuncs.com"}},
+			wire.Endpoint{Host: "kst-1.cryptoservice.kms.aliyuncs.com"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := New(c.options)
@@ -33,15 +33,15 @@ func TestNetworkAdvice(t *testing.T) {
 	const advice = "set ROTOR_ALIBABA_NETWORK=public"
 	for name, c := range map[string]struct {
 		options Options
-		failure openapi.Failure
+		failure wire.Failure
 		advised bool
 	}{
-		"unresolved": {Options{}, openapi.Failure{Cause: openapi.Unresolved}, true},
-		"timeout":    {Options{}, openapi.Failure{Cause: openapi.Timeout}, true},
-		"connected":  {Options{}, openapi.Failure{Cause: openapi.Timeout, Sent: true}, false},
-		"untrusted":  {Options{}, openapi.Failure{Cause: openapi.Untrusted}, false},
-		"public":     {Options{Network: NetworkPublic}, openapi.Failure{Cause: openapi.Unresolved}, false},
-		"own":        {Options{Endpoint: "https://kms.example.com"}, openapi.Failure{Cause: openapi.Unresolved}, false},
+		"unresolved": {Options{}, wire.Failure{Cause: wire.Unresolved}, true},
+		"timeout":    {Options{}, wire.Failure{Cause: wire.Timeout}, true},
+		"connected":  {Options{}, wire.Failure{Cause: wire.Timeout, Sent: true}, false},
+		"untrusted":  {Options{}, wire.Failure{Cause: wire.Untrusted}, false},
+		"public":     {Options{Network: NetworkPublic}, wire.Failure{Cause: wire.Unresolved}, false},
+		"own":        {Options{Endpoint: "https://kms.example.com"}, wire.Failure{Cause: wire.Unresolved}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := New(c.options)

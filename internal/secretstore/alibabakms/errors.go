@@ -9,6 +9,7 @@ import (
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
 	"rotor/internal/secretstore/alibabakms/openapi"
+	"rotor/internal/secretstore/wire"
 )
 
 // Codes that decide more than a text.
@@ -54,19 +55,19 @@ var meanings = map[string]openapi.Meaning{
 
 // classify is the one place that decides what a failure means.
 func (s *Store) classify(a attempt, err error) *rotation.Error {
-	var f *openapi.Failure
+	var f *wire.Failure
 	if !errors.As(err, &f) {
 		return a.failed(rotation.Retryable, "the call failed")
 	}
 	kind, what, code := rotation.Retryable, f.What()+s.networkAdvice(f), string(f.Cause)
-	if f.Cause == openapi.Answered {
+	if f.Cause == wire.Answered {
 		kind, what = a.meaning(f)
 		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
 		if f.RequestID != "" {
 			what += "; request " + f.RequestID
 		}
 	}
-	unanswered := a.writes && f.Sent && (f.Cause != openapi.Answered || f.Status >= 500 || f.Code == "")
+	unanswered := a.writes && f.Sent && (f.Cause != wire.Answered || f.Status >= 500 || f.Code == "")
 	switch {
 	case unanswered:
 		what += fateUnknown
@@ -81,7 +82,7 @@ func (s *Store) classify(a attempt, err error) *rotation.Error {
 const fateUnknown = "; whether it took effect is not known"
 
 // meaning tells what KMS's answer means.
-func (a attempt) meaning(f *openapi.Failure) (rotation.Kind, string) {
+func (a attempt) meaning(f *wire.Failure) (rotation.Kind, string) {
 	switch {
 	case f.Code == codeNotFound && a.version != "" && a.action != "PutSecretValue":
 		return rotation.Retryable, fmt.Sprintf("KMS has no such secret, or the secret has no version %s (yet)", a.version)
@@ -128,12 +129,12 @@ func (a attempt) permissionAdvice() string {
 }
 
 // networkAdvice is for the most frequent reason why KMS can't be reached.
-func (s *Store) networkAdvice(f *openapi.Failure) string {
+func (s *Store) networkAdvice(f *wire.Failure) string {
 	if s.fixed != nil || s.network != NetworkVPC || f.Sent {
 		return ""
 	}
 	switch f.Cause {
-	case openapi.Unresolved, openapi.Timeout, openapi.Refused, openapi.Network:
+	case wire.Unresolved, wire.Timeout, wire.Refused, wire.Network:
 		return "; the VPC endpoint is reached from inside of Alibaba Cloud only, for elsewhere set " + settingNetwork + "=" + NetworkPublic
 	}
 	return ""

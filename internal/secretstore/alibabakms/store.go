@@ -14,6 +14,7 @@ import (
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
 	"rotor/internal/secretstore/alibabakms/openapi"
+	"rotor/internal/secretstore/wire"
 )
 
 // Networks of Options.
@@ -58,7 +59,7 @@ type Store struct {
 	caller  *openapi.Caller
 	network string
 	// fixed is the endpoint of all regions, nil if each has its own.
-	fixed  *openapi.Endpoint
+	fixed  *wire.Endpoint
 	traits secretstore.Traits
 }
 
@@ -86,7 +87,7 @@ func New(options Options) (*Store, error) {
 		return nil, rotation.FieldError(settingNetwork, "%q is unknown; known: %s, %s", s.network, NetworkVPC, NetworkPublic)
 	}
 	if options.Endpoint != "" {
-		endpoint, err := openapi.ParseEndpoint(settingEndpoint, options.Endpoint, options.AllowHTTP)
+		endpoint, err := wire.ParseEndpoint(settingEndpoint, options.Endpoint, options.AllowHTTP)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +144,7 @@ func (s *Store) do(ctx context.Context, c call) (rotation.Secret, error) {
 	return got, nil
 }
 
-func (s *Store) endpoint(region string) openapi.Endpoint {
+func (s *Store) endpoint(region string) wire.Endpoint {
 	if s.fixed != nil {
 		return *s.fixed
 	}

@@ -2,12 +2,9 @@ package openapi
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,12 +15,11 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
 	"rotor/internal/rotation"
+	"rotor/internal/secretstore/wire"
 )
 
-// Bounds of a call.
 const (
-	connectTimeout = 3 * time.Second
-	callTimeout    = 10 * time.Second
+	callTimeout = 10 * time.Second
 	// credentialPatience is how long credentials that worked may fail to be refreshed.
 	credentialPatience = time.Minute
 )
@@ -48,49 +44,22 @@ func NewCaller(options Options) *Caller {
 	if options.Timeout == 0 {
 		options.Timeout = callTimeout
 	}
-	var http1 http.Protocols
-	http1.SetHTTP1(true)
 	return &Caller{
-		credentials: &chain{patience: credentialPatience},
-		timeout:     options.Timeout,
-		transport: &http.Transport{
-			Proxy:                  proxyOfTLS,
-			OnProxyConnectResponse: checkProxy,
-			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			TLSHandshakeTimeout:    connectTimeout,
-			TLSClientConfig:        &tls.Config{RootCAs: options.RootCAs, MinVersion: tls.VersionTLS12},
-			MaxResponseHeaderBytes: maxHeader,
-			DisableCompression:     true,
-			// The transport logs what arrives on an idle connection, and under GODEBUG what an HTTP/2 one carries.
-			DisableKeepAlives: true,
-			Protocols:         &http1,
-		},
+		transport: wire.NewTransport(options.RootCAs), credentials: &chain{patience: credentialPatience}, timeout: options.Timeout,
 	}
 }
 
-// proxyOfTLS is the proxy of the environment for what it can only tunnel; it would see a plain request.
-func proxyOfTLS(r *http.Request) (*url.URL, error) {
-	if r.URL.Scheme != "https" {
-		return nil, nil
+// RegionalEndpoint is an API's own endpoint in a region. Network is "vpc", for callers inside of Alibaba Cloud, or "public".
+func RegionalEndpoint(product, network, region string) wire.Endpoint {
+	if network == "vpc" {
+		product += "-vpc"
 	}
-	proxy, err := http.ProxyFromEnvironment(r)
-	if err != nil {
-		return nil, &net.OpError{Op: "proxyconnect", Err: err}
-	}
-	return proxy, nil
-}
-
-// checkProxy replaces the transport's error about a refusing proxy, which is text only.
-func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-	if answer.StatusCode != http.StatusOK {
-		return &proxyError{answer.StatusCode}
-	}
-	return nil
+	return wire.Endpoint{Host: product + "." + region + ".aliyuncs.com"}
 }
 
 // Call is one call of the API.
 type Call struct {
-	Endpoint Endpoint
+	Endpoint wire.Endpoint
 	Region   string
 	// Request is a request of the SDK. What its fields hold can get into the SDK's logs; a secret's value is not among them.
 	Request requests.AcsRequest
@@ -103,18 +72,18 @@ type Call struct {
 	Gets string
 }
 
-// Do makes a call, once. Every error is a *Failure. When the context ends, the request is aborted and Do returns.
+// Do makes a call, once. Every error is a *wire.Failure. When the context ends, the request is aborted and Do returns.
 func (c *Caller) Do(ctx context.Context, call Call) (rotation.Secret, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTooSlow)
+	ctx, cancel := wire.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	held, failure := c.credentials.get(ctx)
 	if failure != nil {
 		return rotation.Secret{}, failure
 	}
-	e := &exchange{ctx: ctx, transport: c.transport, sends: call.Sends, value: call.Value, gets: call.Gets}
+	e := &exchange{ctx: ctx, wire: wire.Exchange{Transport: c.transport}, sends: call.Sends, value: call.Value, gets: call.Gets}
 	err := perform(call, given{held}, e)
 	if failure := e.outcome(err); failure != nil {
-		if failure.Cause == Answered && aboutCredentials(failure.Code) {
+		if failure.Cause == wire.Answered && aboutCredentials(failure.Code) {
 			c.credentials.forget()
 		}
 		return rotation.Secret{}, failure
@@ -184,21 +153,20 @@ func (v *veiled) BuildUrl() string {
 }
 
 // outcome is what the exchange and the SDK's error come to; nil if there is an answer.
-func (e *exchange) outcome(err error) *Failure {
+func (e *exchange) outcome(err error) *wire.Failure {
 	var refused *sdkerrors.ServerError
 	switch {
 	case e.failure != nil:
-		e.failure.Sent = e.sent.Load()
 		return e.failure
 	case errors.Is(err, errPanicked):
-		return &Failure{Cause: Panicked, Sent: e.sent.Load()}
+		return &wire.Failure{Cause: wire.Panicked, Sent: e.wire.Sent()}
 	case errors.As(err, &refused):
-		return &Failure{Cause: Answered, Status: refused.HttpStatus(), Code: refused.ErrorCode(),
+		return &wire.Failure{Cause: wire.Answered, Status: refused.HttpStatus(), Code: refused.ErrorCode(),
 			RequestID: e.requestID, Sent: true}
-	case err != nil && e.sent.Load():
-		return &Failure{Cause: Unreadable, Sent: true}
+	case err != nil && e.wire.Sent():
+		return &wire.Failure{Cause: wire.Unreadable, Sent: true}
 	case err != nil:
-		return &Failure{Cause: NotMade}
+		return &wire.Failure{Cause: wire.NotMade}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+
+	"rotor/internal/secretstore/wire"
 )
 
 // chain gives the credentials of the SDK's default chain. The SDK's providers keep unguarded state, know no context, and
@@ -31,23 +33,27 @@ type question struct {
 	held     *credentials.Credentials
 }
 
+// sources is where the SDK's default chain looks.
+const sources = "neither ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, nor an OIDC role, nor the profiles in " +
+	"~/.aliyun/config.json and ~/.alibabacloud/credentials, nor the instance's RAM role, nor ALIBABA_CLOUD_CREDENTIALS_URI"
+
 // get gives credentials. The failure is NoCredentials, or what the end of the context means.
-func (c *chain) get(ctx context.Context) (*credentials.Credentials, *Failure) {
+func (c *chain) get(ctx context.Context) (*credentials.Credentials, *wire.Failure) {
 	if ctx.Err() != nil {
-		return nil, contextFailure(ctx)
+		return nil, wire.ContextFailure(ctx)
 	}
 	q := c.ask()
 	select {
 	case <-q.answered:
 	case <-ctx.Done():
-		f := contextFailure(ctx)
-		if f.Cause == Timeout {
-			f = &Failure{Cause: NoCredentials, Detail: "they did not answer in time"}
+		f := wire.ContextFailure(ctx)
+		if f.Cause == wire.Timeout {
+			f = &wire.Failure{Cause: wire.NoCredentials, Detail: sources + " answered in time"}
 		}
 		return nil, f
 	}
 	if q.held == nil {
-		return nil, &Failure{Cause: NoCredentials}
+		return nil, &wire.Failure{Cause: wire.NoCredentials, Detail: sources + " gave any"}
 	}
 	return q.held, nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/stretchr/testify/require"
+
+	"rotor/internal/secretstore/wire"
 )
 
 // moody gives credentials while it is well. It is as unguarded as the SDK's providers.
@@ -81,7 +83,7 @@ func TestAProviderThatPanics(t *testing.T) {
 	withoutOthers(t)
 	c := &chain{patience: time.Hour, provider: &moody{panics: true}}
 	_, failure := c.get(t.Context())
-	require.Equal(t, NoCredentials, failure.Cause)
+	require.Equal(t, wire.NoCredentials, failure.Cause)
 }
 
 func TestForget(t *testing.T) {
@@ -90,6 +92,6 @@ func TestForget(t *testing.T) {
 	c := &chain{patience: time.Hour, provider: m}
 	c.forget()
 	_, failure := c.get(t.Context())
-	require.Equal(t, NoCredentials, failure.Cause)
+	require.Equal(t, wire.NoCredentials, failure.Cause)
 	require.Zero(t, m.asked)
 }

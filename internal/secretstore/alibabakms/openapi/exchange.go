@@ -6,58 +6,48 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"sync/atomic"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
 	"rotor/internal/rotation"
+	"rotor/internal/secretstore/wire"
 )
 
-// Bounds of an answer in bytes. A secret's value has 30,720 at most, a page of versions less.
-const (
-	maxAnswer = 1 << 20
-	maxHeader = 64 << 10
-)
-
-// exchange is the transport that one call's client is given. It ends with the call's context, and reads the whole answer
-// before the SDK gets any of it, so that the SDK never waits for the network itself.
+// exchange is the transport that one call's client is given. It ends with the call's context.
 type exchange struct {
-	ctx       context.Context
-	transport *http.Transport
+	ctx  context.Context
+	wire wire.Exchange
 
 	sends string
 	value rotation.Secret
 	gets  string
 
-	// sent is set once there is a connection; the transport may report it from another goroutine.
-	sent      atomic.Bool
-	failure   *Failure
+	failure   *wire.Failure
 	requestID string
 	// got is the value that came, rest the answer without it.
 	got  rotation.Secret
 	rest []byte
 }
 
-// RoundTrip implements http.RoundTripper. Its errors are *Failure. Of an answer the SDK's client gets an error's code only,
+// RoundTrip implements http.RoundTripper. Its errors are *wire.Failure. Of an answer the SDK's client gets an error's code only,
 // because it prints what it gets.
 func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx := httptrace.WithClientTrace(e.ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { e.sent.Store(true) }})
-	out := r.Clone(ctx)
+	out := r.Clone(e.ctx)
 	if e.sends != "" {
 		out.URL.RawQuery += "&" + e.sends + "=" + url.QueryEscape(e.value.Reveal())
 	}
-	status, body, failure := e.fetch(out)
+	answer, body, failure := e.wire.Do(e.ctx, out)
 	if failure != nil {
 		e.failure = failure
 		return nil, failure
 	}
+	status := answer.StatusCode
 	if status < 200 || status >= 300 {
 		return answerOf(status, e.reduceError(body), r), nil
 	}
 	if !e.takeValue(body) {
-		e.failure = &Failure{Cause: Unreadable, Status: status}
+		e.failure = &wire.Failure{Cause: wire.Unreadable, Status: status, Sent: true}
 		return nil, e.failure
 	}
 	return answerOf(status, []byte("{}"), r), nil
@@ -70,25 +60,6 @@ func answerOf(status int, body []byte, r *http.Request) *http.Response {
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
 		ContentLength: int64(len(body)), Request: r,
 	}
-}
-
-// fetch sends the request and gives the whole answer.
-func (e *exchange) fetch(r *http.Request) (int, []byte, *Failure) {
-	answer, err := e.transport.RoundTrip(r)
-	if err != nil {
-		return 0, nil, transportFailure(e.ctx, err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return 0, nil, transportFailure(e.ctx, err)
-	case len(body) > maxAnswer:
-		return 0, nil, &Failure{Cause: TooLarge, Status: answer.StatusCode}
-	case answer.StatusCode >= 300 && answer.StatusCode < 400:
-		return 0, nil, &Failure{Cause: Redirected, Status: answer.StatusCode}
-	}
-	return answer.StatusCode, body, nil
 }
 
 // takeValue takes the value out of an answer. Every answer of the API is an object with a request id.
@@ -120,10 +91,8 @@ func (e *exchange) decode(into responses.AcsResponse) error {
 func (e *exchange) reduceError(body []byte) []byte {
 	var fields map[string]json.RawMessage
 	_ = json.Unmarshal(body, &fields) // what is no JSON has no code
-	if id := text(fields["RequestId"]); requestIDForm.MatchString(id) {
-		e.requestID = id
-	}
-	reduced, err := json.Marshal(map[string]string{"Code": cleanCode(text(fields["Code"]), e.value.Reveal())})
+	e.requestID = wire.CleanRequestID(text(fields["RequestId"]))
+	reduced, err := json.Marshal(map[string]string{"Code": wire.CleanCode(text(fields["Code"]), e.value.Reveal())})
 	if err != nil {
 		return []byte("{}")
 	}

@@ -1,4 +1,4 @@
-package openapi
+package wire
 
 import (
 	"context"
@@ -40,6 +40,8 @@ const (
 	Proxied Cause = "proxy"
 	// Network: any other failure of the connection.
 	Network Cause = "network"
+	// Unprotected: the endpoint is plain http on another machine, which is not allowed.
+	Unprotected Cause = "plain-http"
 	// Redirected: the answer sends the caller elsewhere, which is never followed.
 	Redirected Cause = "redirect"
 	// TooLarge: the answer is larger than any of the API's.
@@ -79,9 +81,7 @@ func (f *Failure) What() string {
 	case Answered:
 		return fmt.Sprintf("it answered with status %d", f.Status)
 	case NoCredentials:
-		return "no credentials: neither ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, nor an OIDC role, nor the " +
-			"profiles in ~/.aliyun/config.json and ~/.alibabacloud/credentials, nor the instance's RAM role, nor " +
-			"ALIBABA_CLOUD_CREDENTIALS_URI gave any" + detail
+		return "no credentials" + detail
 	case NotMade:
 		return "the SDK could not make a request of it"
 	case Cancelled:
@@ -98,6 +98,9 @@ func (f *Failure) What() string {
 		return "no trusted TLS connection" + detail
 	case Proxied:
 		return "the proxy of HTTPS_PROXY did not let the call through" + detail
+	case Unprotected:
+		return "the endpoint is plain http on another machine, which would show secrets to the network; use https, or set " + SettingAllowHTTP +
+			"=1 if the way there is protected otherwise"
 	case Redirected:
 		return "the endpoint answered with a redirect, which is not followed; is it the right one?"
 	case TooLarge:
@@ -118,35 +121,32 @@ var (
 
 const maxCode = 80
 
-// cleanCode lets through what looks like one of the API's codes (words, never a digit, which every password of this
+// CleanRequestID lets through what looks like a request's id.
+func CleanRequestID(id string) string {
+	if !requestIDForm.MatchString(id) {
+		return ""
+	}
+	return id
+}
+
+// CleanCode lets through what looks like one of the API's codes (words, never a digit, which every password of this
 // program has) and is no piece of the value that was sent: an endpoint that is not the API's could echo it.
-func cleanCode(code, sent string) string {
+func CleanCode(code, sent string) string {
 	if len(code) > maxCode || !codeForm.MatchString(code) || strings.Contains(sent, code) {
 		return ""
 	}
 	return code
 }
 
-// errTooSlow is the cause of a context that this package's own limit ended.
-var errTooSlow = errors.New("no answer in time")
-
 // proxyError is a proxy's refusal to open a tunnel.
 type proxyError struct{ status int }
 
 func (e *proxyError) Error() string { return fmt.Sprintf("proxy answered %d", e.status) }
 
-// contextFailure is the failure of a call whose context has ended.
-func contextFailure(ctx context.Context) *Failure {
-	if errors.Is(context.Cause(ctx), errTooSlow) {
-		return &Failure{Cause: Timeout}
-	}
-	return &Failure{Cause: Cancelled}
-}
-
 // transportFailure sorts what a transport reports. Its text is not used: it can quote what was sent or received.
 func transportFailure(ctx context.Context, err error) *Failure {
 	if ctx.Err() != nil {
-		return contextFailure(ctx)
+		return ContextFailure(ctx)
 	}
 	var proxy *proxyError
 	if errors.As(err, &proxy) {

@@ -1,4 +1,4 @@
-package openapi
+package wire
 
 import (
 	"net/netip"
@@ -8,8 +8,8 @@ import (
 	"rotor/internal/rotation"
 )
 
-// Names of the settings that endpoint errors refer to.
-const settingAllowHTTP = "ROTOR_ALLOW_HTTP"
+// SettingAllowHTTP is the setting that allows plain http to other machines.
+const SettingAllowHTTP = "ROTOR_ALLOW_HTTP"
 
 // Endpoint is where calls go. The zero value is none.
 type Endpoint struct {
@@ -19,18 +19,10 @@ type Endpoint struct {
 	Plain bool
 }
 
-// RegionalEndpoint is an API's own endpoint in a region. Network is "vpc", for callers inside of Alibaba Cloud, or "public".
-func RegionalEndpoint(product, network, region string) Endpoint {
-	if network == "vpc" {
-		product += "-vpc"
-	}
-	return Endpoint{Host: product + "." + region + ".aliyuncs.com"}
-}
-
 // ParseEndpoint reads an endpoint from a URL. Plain http is an error unless the host is this machine or it is allowed.
 // Errors are permanent and name the setting that the URL came from; they do not quote it, for it may hold credentials.
 func ParseEndpoint(setting, text string, allowHTTP bool) (Endpoint, error) {
-	wanted := "wanted: a URL like https://kms.example.com"
+	wanted := "wanted: a URL like https://host.example.com"
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Hostname() == "":
@@ -39,14 +31,15 @@ func ParseEndpoint(setting, text string, allowHTTP bool) (Endpoint, error) {
 		return Endpoint{}, rotation.FieldError(setting, "the URL begins with neither https:// nor http://; %s", wanted)
 	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return Endpoint{}, rotation.FieldError(setting, "the URL has more than scheme, host and port; %s", wanted)
-	case u.Scheme == "http" && !allowHTTP && !isThisMachine(u.Hostname()):
+	case u.Scheme == "http" && !allowHTTP && !IsThisMachine(u.Hostname()):
 		return Endpoint{}, rotation.FieldError(setting, "plain http to %s would show secrets to the network; use https, or set %s=1 "+
-			"if the way there is protected otherwise", u.Host, settingAllowHTTP)
+			"if the way there is protected otherwise", u.Host, SettingAllowHTTP)
 	}
 	return Endpoint{Host: u.Host, Plain: u.Scheme == "http"}, nil
 }
 
-func isThisMachine(host string) bool {
+// IsThisMachine says whether a host can be no other machine.
+func IsThisMachine(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
