@@ -36,28 +36,60 @@ func Apply(ctx context.Context, conn *sql.Conn, server Server, changes Changes, 
 	return leftOut, nil
 }
 
+// rounds bounds Level. One is enough but for what shows only once an account exists: MariaDB 10.11 keeps the routine
+// privileges of a dropped account whose name is not ASCII, and a new one of that name finds them.
+const rounds = 3
+
 // Level makes the accounts of standby the equals of those of current and proves it by reading both again. Accounts that
-// are created, and those whose plugin changes, get the password.
+// are created, and those whose plugin changes, get the password. What it did comes along with an error, too.
 func Level(ctx context.Context, conn *sql.Conn, server Server, current, standby string, password rotation.Secret, options Options) (Changes, error) {
-	changes, err := Compare(ctx, conn, server, current, standby, options)
-	if err != nil || changes.Empty() {
-		return changes, err
+	done := Changes{User: standby}
+	var refused []string
+	for range rounds {
+		changes, err := Compare(ctx, conn, server, current, standby, options)
+		if err != nil {
+			return done, err
+		}
+		changes = changes.except(refused)
+		done.add(changes)
+		if changes.Empty() {
+			return done, nil
+		}
+		leftOut, err := Apply(ctx, conn, server, changes, password)
+		refused = append(refused, leftOut...)
+		done.LeftOut = append(done.LeftOut, leftOut...)
+		if err != nil {
+			return done, err
+		}
 	}
-	leftOut, err := Apply(ctx, conn, server, changes, password)
-	changes.LeftOut = append(changes.LeftOut, leftOut...)
-	if err != nil {
-		return changes, err
-	}
-	// What the server refused just now is allowed to be missing, and nothing else.
 	rest, err := Compare(ctx, conn, server, current, standby, options)
-	if err != nil {
-		return changes, err
+	if err == nil && !rest.except(refused).Empty() {
+		err = rotation.Errorf(rotation.Conflict, "'%s' is not the equal of '%s' after all statements succeeded; what would be left to do: %s",
+			standby, current, joinStatements(rest.Statements()))
 	}
-	if open := slices.DeleteFunc(rest.Statements(), func(s Statement) bool { return slices.Contains(leftOut, s.optional) }); len(open) > 0 {
-		return changes, rotation.Errorf(rotation.Conflict, "'%s' is not the equal of '%s' after all statements succeeded; what would be left to do: %s",
-			standby, current, joinStatements(open))
+	return done, err
+}
+
+// except leaves out what the server refused before and what may be missing.
+func (c Changes) except(refused []string) Changes {
+	c.Level = slices.DeleteFunc(slices.Clone(c.Level), func(s Statement) bool {
+		return s.optional != "" && slices.Contains(refused, s.optional)
+	})
+	return c
+}
+
+// add appends what was done in another round. What is left out is found in each round anew.
+func (c *Changes) add(more Changes) {
+	c.WithPassword = append(c.WithPassword, more.WithPassword...)
+	c.Level = append(c.Level, more.Level...)
+	c.Drops = append(c.Drops, more.Drops...)
+	c.Given, c.Taken = append(c.Given, more.Given...), append(c.Taken, more.Taken...)
+	for _, text := range more.LeftOut {
+		if !slices.Contains(c.LeftOut, text) {
+			c.LeftOut = append(c.LeftOut, text)
+		}
 	}
-	return changes, nil
+	c.Notes = more.Notes
 }
 
 // Compare reads both accounts and gives their difference.

@@ -203,7 +203,18 @@ func (p *pair) routines(want, have map[Routine]Names) {
 	for _, r := range slices.SortedFunc(maps.Keys(union(want, have)), compareRoutines) {
 		on := r.Kind + " " + quoteName(r.Schema) + "." + quoteName(r.Name)
 		lacks := func(name string) bool { return p.options.Rights.lacksOnRoutine(name, r) }
+		grants, revokes := len(p.grant), len(p.revoke)
 		p.giveAndTake(want[r], have[r], on, lacks)
+		if strings.HasPrefix(r.Kind, "PACKAGE") {
+			oracle(p.grant[grants:])
+			oracle(p.revoke[revokes:])
+		}
+	}
+}
+
+func oracle(statements []Statement) {
+	for i := range statements {
+		statements[i].oracle = true
 	}
 }
 

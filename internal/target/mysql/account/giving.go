@@ -26,7 +26,7 @@ func (p *pair) give(list *[]Statement, names Names, on string) {
 			names = names.without(allowed).without(NamesOf(AllPrivileges))
 			for _, name := range allowed.Sorted() {
 				s := p.giving(NamesOf(name), on)
-				s.optional = name + " ON " + on
+				s.optional = fmt.Sprintf("%s ON %s for %s", name, on, p.name)
 				defer func() { *list = append(*list, s) }()
 			}
 		}
@@ -212,7 +212,8 @@ func (p *pair) table(key Table, want, have TableGrant) {
 	lacks := func(name string) bool { return rights.lacksOnTable(name, key) }
 	give := p.grantable(want.Privileges.without(have.Privileges), on, lacks)
 	take := p.takeable(p.surplus(want.Privileges, have.Privileges, on), on, lacks)
-	giveItems, takeItems := words(give.without(NamesOf(GrantOption))), take.Sorted()
+	var giveColumns []string
+	takeItems := take.Sorted()
 	again := false
 	var columns Names
 	for _, privilege := range sortedKeys(union(want.Columns, have.Columns)) {
@@ -222,7 +223,7 @@ func (p *pair) table(key Table, want, have TableGrant) {
 			had = nil
 		}
 		if missing := wanted.without(had); len(missing) > 0 {
-			giveItems = append(giveItems, privilege+" ("+quoteAll(missing.Sorted())+")")
+			giveColumns = append(giveColumns, privilege+" ("+quoteAll(missing.Sorted())+")")
 			columns = columns.add(missing.Sorted()...)
 		}
 		if surplus := had.without(wanted); len(surplus) > 0 {
@@ -232,7 +233,11 @@ func (p *pair) table(key Table, want, have TableGrant) {
 			p.problem("the admin account can't grant or revoke %s on columns of %s", privilege, on)
 		}
 	}
-	if len(giveItems) > 0 || give.Has(GrantOption) {
+	items := give.without(NamesOf(GrantOption))
+	if len(giveColumns) > 0 { // ALL PRIVILEGES can't stand in a list
+		delete(items, AllPrivileges)
+	}
+	if giveItems := append(words(items), giveColumns...); len(giveItems) > 0 || give.Has(GrantOption) {
 		s := p.to(giveItems, on, give.Has(GrantOption))
 		s.table, s.columns = key, columns
 		if len(columns) == 0 {

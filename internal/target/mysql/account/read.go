@@ -94,10 +94,8 @@ func (r reader) grants(a *Account) error {
 	if err != nil {
 		return err
 	}
-	if seen.bareColumns > 0 {
-		if err := r.columns(a.Host, &seen); err != nil {
-			return err
-		}
+	if err := r.tables(a.Host, &seen); err != nil {
+		return err
 	}
 	if err := r.check(a, seen); err != nil {
 		return err

@@ -2,6 +2,7 @@ package account
 
 import (
 	"database/sql"
+	"maps"
 	"net/netip"
 	"strings"
 )
@@ -47,69 +48,74 @@ func (r reader) relations(accounts map[string]*Account) error {
 	return nil
 }
 
-// columns reads the table level from the grant tables, where SHOW GRANTS writes columns without quotes (before MySQL 8).
-func (r reader) columns(host string, seen *gathered) error {
+// tables reads the level of tables and columns from the grant tables. SHOW GRANTS hides the columns of a table with ALL
+// PRIVILEGES, and before MySQL 8 it writes columns without quotes, so that "(a, b)" can be one column or two.
+func (r reader) tables(host string, seen *gathered) error {
+	args := []any{r.user, host}
 	fromTables := map[Table]TableGrant{}
-	err := r.each("SELECT User, Db, Table_name, Table_priv FROM mysql.tables_priv WHERE User = ? AND Host = ?", []any{r.user, host},
-		func(v []sql.NullString) error {
-			if v[0].String != r.user {
-				return nil
-			}
-			t := TableGrant{Names{}, map[string]Names{}}
-			for _, privilege := range strings.Split(v[3].String, ",") {
-				switch {
-				case strings.EqualFold(privilege, "Grant"):
-					t.Privileges.add(GrantOption)
-				case privilege != "":
-					t.Privileges.add(privilegeOf(privilege)...)
-				}
-			}
-			if len(t.Privileges.and(r.server.all.table)) == len(r.server.all.table) {
-				t.Privileges.add(AllPrivileges)
-			}
-			fromTables[Table{v[1].String, v[2].String}] = t
-			return nil
-		})
+	err := r.each("SELECT User, Db, Table_name, Table_priv FROM mysql.tables_priv WHERE User = ? AND Host = ?", args, func(v []sql.NullString) error {
+		if v[0].String == r.user {
+			fromTables[Table{v[1].String, v[2].String}] = r.server.tableGrant(v[3].String)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	withColumns := map[Table]bool{}
-	err = r.each("SELECT User, Db, Table_name, Column_name, Column_priv FROM mysql.columns_priv WHERE User = ? AND Host = ?", []any{r.user, host},
-		func(v []sql.NullString) error {
-			key := Table{v[1].String, v[2].String}
-			t, ok := fromTables[key]
-			if v[0].String != r.user || !ok {
-				return nil
-			}
-			for _, privilege := range strings.Split(v[4].String, ",") {
-				if privilege != "" {
-					name := strings.ToUpper(privilege)
-					t.Columns[name] = t.Columns[name].add(v[3].String)
-					withColumns[key] = true
-				}
-			}
+	err = r.each("SELECT User, Db, Table_name, Column_name, Column_priv FROM mysql.columns_priv WHERE User = ? AND Host = ?", args, func(v []sql.NullString) error {
+		t, ok := fromTables[Table{v[1].String, v[2].String}]
+		if !ok || v[0].String != r.user {
 			return nil
-		})
+		}
+		for _, privilege := range strings.Split(v[4].String, ",") {
+			if name := strings.ToUpper(privilege); name != "" {
+				t.Columns[name] = t.Columns[name].add(v[3].String)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	return r.checkColumns(host, seen, fromTables, withColumns)
-}
-
-// checkColumns takes over the tables with columns, if the rest is as SHOW GRANTS says.
-func (r reader) checkColumns(host string, seen *gathered, fromTables map[Table]TableGrant, withColumns map[Table]bool) error {
-	differ := len(withColumns) != seen.bareColumns || len(fromTables) != len(seen.grants.Tables)+seen.bareColumns
-	for key, t := range seen.grants.Tables {
-		other, ok := fromTables[key]
-		differ = differ || !ok || len(t.Privileges.without(other.Privileges)) > 0 || len(other.Privileges.without(t.Privileges)) > 0
-	}
-	if differ {
+	if !seen.showsTables(fromTables) {
 		return r.unreadable(host, "SHOW GRANTS and the grant tables differ in tables or columns; FLUSH PRIVILEGES makes the tables count")
 	}
-	for key := range withColumns {
-		put(&seen.grants.Tables, key, fromTables[key])
-	}
+	seen.grants.Tables = fromTables
 	return nil
+}
+
+// tableGrant reads a value of tables_priv.Table_priv.
+func (s Server) tableGrant(list string) TableGrant {
+	t := TableGrant{Names{}, map[string]Names{}}
+	for _, privilege := range strings.Split(list, ",") {
+		switch {
+		case strings.EqualFold(privilege, "Grant"):
+			t.Privileges.add(GrantOption)
+		case privilege != "":
+			t.Privileges.add(privilegeOf(privilege)...)
+		}
+	}
+	if len(s.all.table.without(t.Privileges)) == 0 {
+		t.Privileges.add(AllPrivileges)
+	}
+	return t
+}
+
+// showsTables says whether the lines of SHOW GRANTS, as far as they could be read, say the same as the grant tables.
+func (g *gathered) showsTables(fromTables map[Table]TableGrant) bool {
+	bare := 0
+	for key, t := range fromTables {
+		shown, ok := g.grants.Tables[key]
+		switch {
+		case !ok && len(t.Columns) > 0:
+			bare++
+		case !ok || !maps.Equal(shown.Privileges, t.Privileges):
+			return false
+		case !shown.Privileges.Has(AllPrivileges) && !maps.EqualFunc(shown.Columns, t.Columns, maps.Equal[Names, Names]):
+			return false
+		}
+	}
+	return bare == g.bareColumns && len(fromTables) == len(g.grants.Tables)+bare
 }
 
 // shadows lists anonymous accounts that come before the set's: the server looks at the most specific host first, and at

@@ -23,10 +23,18 @@ type Statement struct {
 	// table and columns are what a GRANT on columns is about.
 	table   Table
 	columns Names
+	// oracle: the server knows the statement in sql_mode ORACLE only (MariaDB's packages).
+	oracle bool
 }
 
 // String shows the statement with *** for each password.
-func (s Statement) String() string { return strings.Join(s.parts, "'***'") }
+func (s Statement) String() string {
+	text := strings.Join(s.parts, "'***'")
+	if s.oracle {
+		return "SET SESSION sql_mode = 'ORACLE'; " + text
+	}
+	return text
+}
 
 func statement(doing string, parts ...string) Statement {
 	return Statement{parts: parts, doing: doing}
@@ -34,7 +42,7 @@ func statement(doing string, parts ...string) Statement {
 
 // run carries the statement out. Passwords are revealed here and nowhere else in this package.
 func (s Statement) run(ctx context.Context, conn *sql.Conn, passwords ...rotation.Secret) error {
-	err := s.exec(ctx, conn, passwords)
+	err := s.inMode(ctx, conn, func() error { return s.exec(ctx, conn, passwords) })
 	if number(err) == erNoSuchTable && len(s.ifTableGone) > 0 {
 		for _, other := range s.ifTableGone {
 			if err := other.run(ctx, conn); err != nil {
@@ -50,6 +58,21 @@ func (s Statement) run(ctx context.Context, conn *sql.Conn, passwords ...rotatio
 		return s.checkNotes(ctx, conn)
 	}
 	return nil
+}
+
+// inMode switches the sql_mode for as long as the statement takes it.
+func (s Statement) inMode(ctx context.Context, conn *sql.Conn, run func() error) error {
+	if !s.oracle {
+		return run()
+	}
+	if _, err := conn.ExecContext(ctx, "SET @rotor_sql_mode = @@SESSION.sql_mode, SESSION sql_mode = 'ORACLE'"); err != nil {
+		return err
+	}
+	err := run()
+	if _, back := conn.ExecContext(ctx, "SET SESSION sql_mode = @rotor_sql_mode"); err == nil {
+		err = back
+	}
+	return err
 }
 
 func (s Statement) exec(ctx context.Context, conn *sql.Conn, passwords []rotation.Secret) error {

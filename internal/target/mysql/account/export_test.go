@@ -1,0 +1,10 @@
+package account
+
+// What the generator of random accounts needs to know about a server.
+
+func (s Server) AllGlobal() Names     { return s.all.global }
+func (s Server) AllOnSchema() Names   { return s.all.schema }
+func (s Server) AllOnTable() Names    { return s.all.table }
+func (s Server) PartialRevokes() bool { return s.partialRevokes }
+func (s Server) AltersUsers() bool    { return s.can.alterUser }
+func (s Server) HasDynamic() bool     { return s.can.dynamic }
