@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,6 +12,8 @@ import (
 // Dialect names the fields of a kind of document.
 type Dialect struct {
 	Account, Password, Host, Port, Database, TLS, Admin string
+	// Engine says what kind of server it is; "" where the documents don't say it.
+	Engine string
 	// Suffix tells the two accounts of a pair apart.
 	Suffix string
 }
@@ -20,6 +23,15 @@ var AlibabaDialect = Dialect{
 	Account: "AccountName", Password: "AccountPassword", Host: "Endpoint", Port: "Port", Database: "DBName",
 	TLS: "SSL", Admin: "MasterSecret", Suffix: SuffixAlibaba,
 }
+
+// AWSDialect is the document of AWS's rotation templates for MySQL and MariaDB.
+var AWSDialect = Dialect{
+	Account: "username", Password: "password", Host: "host", Port: "port", Database: "dbname",
+	TLS: "ssl", Admin: "masterarn", Engine: "engine", Suffix: SuffixAWS,
+}
+
+// engines are what field Engine of a document may say, as AWS's templates have it.
+var engines = []string{"mysql", "mariadb", "aurora-mysql"}
 
 // TLSMode is what a document asks of the connection.
 type TLSMode string
@@ -85,6 +97,9 @@ func ParseDocument(secret string, dialect Dialect, data Secret) (*Document, erro
 		return nil, err
 	}
 	d.Password = NewSecret(password)
+	if err := d.checkEngine(secret); err != nil {
+		return nil, err
+	}
 	if err := d.readPort(secret); err != nil {
 		return nil, err
 	}
@@ -141,6 +156,18 @@ func (d *Document) text(secret, name string, into *string, required bool) error 
 	}
 	if required && *into == "" {
 		return FieldError("secret "+secret, "field %s of its document is empty", name)
+	}
+	return nil
+}
+
+func (d *Document) checkEngine(secret string) error {
+	var engine string
+	if err := d.text(secret, d.dialect.Engine, &engine, true); err != nil {
+		return err
+	}
+	if d.dialect.Engine != "" && !slices.Contains(engines, strings.ToLower(engine)) {
+		return FieldError("secret "+secret, "field %s of its document names a database that is not rotated here; known: %s",
+			d.dialect.Engine, strings.Join(engines, ", "))
 	}
 	return nil
 }

@@ -106,3 +106,32 @@ func TestSecretsPrintAsStars(t *testing.T) {
 	}
 	require.Equal(t, canary, s.Reveal())
 }
+
+func TestAWSDocument(t *testing.T) {
+	parse := func(text string) (*rotation.Document, error) {
+		return rotation.ParseDocument("orders", rotation.AWSDialect, rotation.NewSecret(text))
+	}
+	const rest = `"username":"app","password":"p","host":"db.example"`
+	doc, err := parse(`{"engine":"mysql",` + rest + `,"port":3307,"dbname":"shop","ssl":true,"masterarn":"arn:aws:secretsmanager:eu-west-1:1:secret:admin-AbCdEf"}`)
+	require.NoError(t, err)
+	require.Equal(t, "app", doc.Account)
+	require.Equal(t, rotation.Place{Host: "db.example", Port: 3307, Database: "shop", TLS: rotation.TLSRequired}, doc.Place)
+	require.Equal(t, "arn:aws:secretsmanager:eu-west-1:1:secret:admin-AbCdEf", doc.Admin)
+	require.Equal(t, "app_clone", doc.Pair().Standby("app"))
+	for _, engine := range []string{"mariadb", "aurora-mysql", "MySQL"} {
+		_, err := parse(`{"engine":"` + engine + `",` + rest + `}`)
+		require.NoError(t, err)
+	}
+	for name, test := range map[string]struct{ engine, words string }{
+		"missing":  {``, "field engine is missing"},
+		"other":    {`"engine":"postgres",`, "known: mysql, mariadb, aurora-mysql"},
+		"no text":  {`"engine":8,`, "field engine of its document is not a string"},
+		"no value": {`"engine":"",`, "field engine of its document is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse("{" + test.engine + rest + "}")
+			require.ErrorContains(t, err, test.words)
+			require.Equal(t, rotation.Permanent, rotation.KindOf(err))
+		})
+	}
+}

@@ -47,6 +47,7 @@ const (
 // Names of stores and targets, as requests and results have them.
 const (
 	StoreAlibabaKMS   = "alibaba-kms"
+	StoreAWS          = "aws-secrets-manager"
 	TargetMySQL       = "mysql"
 	TargetApsaraRDS   = "apsara-rds"
 	WorkflowType      = "RotateSecret"
