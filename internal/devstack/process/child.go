@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -143,7 +142,7 @@ func (c *Child) running() bool {
 	}
 }
 
-// LogTail is the end of the process's log: whole lines, at most max bytes.
+// LogTail is the end of the process's log: at most max bytes, and whole lines if any fits.
 func (c *Child) LogTail(max int64) string {
 	file, err := os.Open(c.log)
 	if err != nil {
@@ -156,10 +155,11 @@ func (c *Child) LogTail(max int64) string {
 		cut = err == nil
 	}
 	text, _ := io.ReadAll(io.LimitReader(file, max))
+	text = bytes.TrimSpace(text)
 	if newline := bytes.IndexByte(text, '\n'); cut && newline >= 0 {
 		text = text[newline+1:]
 	}
-	return strings.TrimSpace(string(text))
+	return string(text)
 }
 
 // Run runs a command to its end, for setting something up. It is killed when ctx ends, and when its parent dies.

@@ -233,6 +233,23 @@ func TestStop(t *testing.T) {
 	}
 }
 
+func TestLogTail(t *testing.T) {
+	for name, test := range map[string]struct{ script, want string }{
+		"all of it":       {"echo one; echo two", "one\ntwo"},
+		"whole lines":     {"echo 0123456789; echo 01234567890; echo two", "01234567890\ntwo"},
+		"a line too long": {"echo begin-0123456789-0123456789-end", "789-0123456789-end"},
+		"nothing":         {"true", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			workspace := newWorkspace(t)
+			child, err := workspace.Start(process.Command{Name: "sh", Path: "/bin/sh", Args: []string{"-c", test.script}})
+			require.NoError(t, err)
+			<-child.Done()
+			require.Equal(t, test.want, child.LogTail(19))
+		})
+	}
+}
+
 func TestRun(t *testing.T) {
 	workspace := newWorkspace(t)
 	run := func(ctx context.Context, script string) error {
