@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc/status"
+
+	"rotor/internal/config"
+)
+
+// connection is where Temporal is.
+type connection struct {
+	temporal config.Temporal
+	queue    string
+	settings *config.Settings
+	options  client.Options
+}
+
+func (c *connection) bind(cmd *cobra.Command) {
+	c.temporal.Bind(cmd.Flags())
+	c.settings = &config.Settings{}
+	c.settings.Text(&c.queue, "task-queue", "ROTOR_TASK_QUEUE", config.DefaultTaskQueue, "Temporal task queue of the workers")
+	c.settings.Bind(cmd.Flags())
+}
+
+// connectPatience is how long a first answer is waited for.
+const connectPatience = 10 * time.Second
+
+// dial connects.
+func (a *app) dial(ctx context.Context, c *connection) (client.Client, error) {
+	if err := c.settings.Load(a.lookup); err != nil {
+		return nil, usagef("%s", err)
+	}
+	options, err := c.temporal.Options(a.lookup, a.Environ, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, usagef("%s", err)
+	}
+	c.options = options
+	dialing, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	temporal, err := client.DialContext(dialing, options)
+	if err != nil {
+		return nil, c.explain(ctx, "connect to", err)
+	}
+	return temporal, nil
+}
+
+// explain says in one line what went wrong between here and Temporal. The SDK's own text names internals and may be long.
+func (c *connection) explain(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil {
+		return &exitError{ExitInterrupted, fmt.Errorf("interrupted while about to %s Temporal", doing)}
+	}
+	where := fmt.Sprintf("%s, namespace %s", c.options.HostPort, c.options.Namespace)
+	var namespace *serviceerror.NamespaceNotFound
+	var denied *serviceerror.PermissionDenied
+	switch {
+	case errors.As(err, &namespace):
+		return usagef("%s Temporal at %s: it has no such namespace; set --namespace or TEMPORAL_NAMESPACE", doing, where)
+	case errors.As(err, &denied):
+		return usagef("%s Temporal at %s: not permitted; look at the credentials (TEMPORAL_API_KEY, TEMPORAL_TLS_*)", doing, where)
+	case strings.Contains(err.Error(), "authentication handshake failed"):
+		return usagef("%s Temporal at %s: no TLS connection came about; look at TEMPORAL_TLS and the TEMPORAL_TLS_* certificates", doing, where)
+	case errors.Is(err, context.DeadlineExceeded), code(err) == "Unavailable", code(err) == "DeadlineExceeded":
+		return usagef("%s Temporal at %s: no answer; set --address or TEMPORAL_ADDRESS, or start one with: starter dev", doing, where)
+	}
+	return usagef("%s Temporal at %s: it answered %s", doing, where, code(err))
+}
+
+// code is the gRPC code of an error.
+func code(err error) string {
+	var service serviceerror.ServiceError
+	if errors.As(err, &service) {
+		return service.Status().Code().String()
+	}
+	return status.Code(err).String()
+}

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"rotor/internal/devstack"
+)
+
+// devSecrets are the names of the ready-made secrets.
+var devSecrets = []string{"orders", "billing"}
+
+func (a *app) devCommand() *cobra.Command {
+	var envFile string
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a whole local stack until Ctrl-C: Temporal, MySQL, a simulated cloud, a worker",
+		Long: `dev runs everything that a rotation needs on this machine, in the foreground, until Ctrl-C: a Temporal server with its Web UI, a
+private MySQL server, the simulated cloud, a worker, and ready-made secrets. It is reachable from this machine only, and nothing is
+left of it afterwards.
+
+With --env-file, other programs can be pointed at it: the file gets export lines for a shell once everything answers, and is removed
+at the end.`,
+		Example: `  starter dev
+  starter dev --env-file /tmp/rotor.env
+  . /tmp/rotor.env && starter rotate orders --region cn-hangzhou`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.dev(cmd.Context(), envFile) },
+	}
+	cmd.Flags().StringVar(&envFile, "env-file", "", "write export lines for a shell to this file")
+	return cmd
+}
+
+func (a *app) dev(ctx context.Context, path string) (err error) {
+	if path != "" {
+		if err := checkEnvFile(path); err != nil {
+			return err
+		}
+	}
+	l, err := a.startLocal(ctx, a.Stderr, "", func(ctx context.Context, s *devstack.Stack) error {
+		for _, name := range devSecrets {
+			if _, err := s.AddKMSMySQLPair(ctx, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var file *envFile
+	defer func() { err = errors.Join(err, failed(file.remove()), failed(l.close())) }()
+	if path != "" {
+		if file, err = writeEnvFile(path, l.Exports()); err != nil {
+			return failed(err)
+		}
+	}
+	a.howToUse(l, path)
+	if err := l.wait(ctx); err != nil {
+		return failed(err)
+	}
+	a.printf("Stopping.\n")
+	return nil
+}
+
+func (a *app) howToUse(l *local, envFile string) {
+	a.printf("A worker polls task queue %s. Ready-made secrets:\n", l.settings.TaskQueue)
+	for _, s := range l.Secrets() {
+		a.printf("  %s: store %s, target %s, strategy %s, region %s\n", a.paint(bold, s.Name), s.Store, s.Target, s.Strategy, s.Region)
+	}
+	a.printf("\nIn another terminal:\n")
+	at := ""
+	if envFile != "" {
+		a.printf("  . %s\n", shellWord(envFile))
+	} else {
+		at = " --address " + l.Temporal.Address
+	}
+	if l.settings.TaskQueue != "rotor" {
+		at += " --task-queue " + shellWord(l.settings.TaskQueue)
+	}
+	first := l.Secrets()[0]
+	a.printf("  starter rotate %s --region %s%s\n", first.Name, first.Region, at)
+	a.printf("  starter describe %s --region %s%s\n", first.Name, first.Region, at)
+	a.printf("  starter schedule %s --region %s --every 30d%s\n", first.Name, first.Region, at)
+	a.printf("\nWeb UI: %s\nCtrl-C ends everything.\n", l.Temporal.WebUI)
+}

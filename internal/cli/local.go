@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/client"
+
+	"rotor/internal/config"
+	"rotor/internal/devstack"
+	"rotor/internal/devstack/mysqld"
+	"rotor/internal/wiring"
+)
+
+// local is a whole stack on this machine, and a worker in this process.
+type local struct {
+	*devstack.Stack
+	// inside is this execution with the environment that points at the stack.
+	inside   *app
+	settings config.Worker
+	conn     connection
+	client   client.Client
+	worker   chan error
+	stop     context.CancelFunc
+	restore  []func()
+}
+
+// quickly are defaults of the worker's settings for a stack that is there to be looked at, and taken down at once.
+var quickly = map[string]string{"ROTOR_STOP_TIMEOUT": "2s", "ROTOR_FIRST_PAUSE": "2s", "ROTOR_LOG_LEVEL": "warn"}
+
+// startLocal starts the stack, lets seed make its secrets, and starts the worker, which logs to log. What was started when something
+// fails, or when ctx ends, is taken down again.
+func (a *app) startLocal(ctx context.Context, log io.Writer, level string, seed func(context.Context, *devstack.Stack) error) (_ *local, err error) {
+	a.busy.Store(true)
+	stack, err := devstack.Start(ctx, devstack.Options{Out: a.Stdout, MySQL: mysqld.Options{TLS: true}})
+	if err != nil {
+		return nil, starting(ctx, err)
+	}
+	l := &local{Stack: stack, worker: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(starting(ctx, err), l.close())
+		}
+	}()
+	if err := seed(ctx, stack); err != nil {
+		return nil, err
+	}
+	l.inside = a.within(stack.Env())
+	if err := l.readSettings(level); err != nil {
+		return nil, err
+	}
+	if err := l.startWorker(ctx, log); err != nil {
+		return nil, err
+	}
+	l.client, err = l.inside.dial(ctx, &l.conn)
+	return l, err
+}
+
+// starting says why a stack did not come up; what was interrupted did not fail.
+func starting(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &exitError{ExitInterrupted, errors.New("interrupted; nothing is left behind")}
+	}
+	return &exitError{ExitUsage, fmt.Errorf("start the local stack: %w", err)}
+}
+
+// within is this execution in another environment.
+func (a *app) within(env map[string]string) *app {
+	inside := &app{Options: a.Options}
+	inside.Environ = slices.Clone(a.Environ)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		inside.Environ = append(inside.Environ, name+"="+env[name])
+	}
+	return inside
+}
+
+func (l *local) readSettings(level string) error {
+	known := l.settings.Settings()
+	err := known.Load(func(name string) (string, bool) {
+		if value, set := l.inside.lookup(name); set && value != "" {
+			return value, true
+		}
+		if name == "ROTOR_LOG_LEVEL" && level != "" {
+			return level, true
+		}
+		value, set := quickly[name]
+		return value, set
+	})
+	l.conn.queue, l.conn.settings = l.settings.TaskQueue, &config.Settings{}
+	return err
+}
+
+func (l *local) startWorker(ctx context.Context, log io.Writer) error {
+	for name, value := range l.Env() {
+		// The cloud's SDK looks for its credentials in the environment of the process, and nowhere else.
+		if strings.HasPrefix(name, "ALIBABA_CLOUD_") {
+			l.setenv(name, value)
+		}
+	}
+	options, err := l.conn.temporal.Options(l.inside.lookup, l.inside.Environ, wiring.Logger(log, l.settings))
+	if err != nil {
+		return err
+	}
+	// The worker outlives ctx: it is stopped before what it is connected to.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l.stop = stop
+	polling := make(chan struct{})
+	go func() {
+		l.worker <- wiring.Serve(working, options, l.settings, func(string) { close(polling) })
+		close(l.worker)
+	}()
+	select {
+	case <-polling:
+		return nil
+	case err := <-l.worker:
+		return fmt.Errorf("start the worker: %w", err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *local) setenv(name, value string) {
+	former, set := os.LookupEnv(name)
+	l.restore = append(l.restore, func() {
+		if set {
+			_ = os.Setenv(name, former)
+		} else {
+			_ = os.Unsetenv(name)
+		}
+	})
+	_ = os.Setenv(name, value) // fails for names with '=' only
+}
+
+// wait returns when ctx ends, or with an error when a part of the stack has ended by itself.
+func (l *local) wait(ctx context.Context) error {
+	ended := make(chan error, 1)
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { ended <- l.Wait(waiting) }()
+	select {
+	case err := <-ended:
+		return err
+	case err := <-l.worker:
+		return fmt.Errorf("the worker has ended: %w", err)
+	}
+}
+
+// close takes everything down. Nothing of it is left.
+func (l *local) close() error {
+	var errs []error
+	if l.client != nil {
+		l.client.Close()
+	}
+	if l.stop != nil {
+		l.stop()
+		for err := range l.worker {
+			errs = append(errs, err)
+		}
+	}
+	for _, restore := range l.restore {
+		restore()
+	}
+	l.restore = nil
+	return errors.Join(append(errs, l.Close())...)
+}

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"rotor/internal/config"
+)
+
+// app is one execution.
+type app struct {
+	Options
+	// busy says that something is running that has to be taken down.
+	busy atomic.Bool
+}
+
+const exitCodes = `Exit codes: 0 done (a rotation: Rotated), 1 Refused, Abandoned, or not there, 2 wrong command line or no connection,
+3 RolledBack, 4 Parked, 130 Ctrl-C (the rotation goes on).`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "starter",
+		Short: "Rotate the passwords of databases, durably",
+		Long: `starter rotates the passwords that databases' accounts have in a secret store, looks at rotations, and decides about those
+that are stuck. A worker does the work; starter dev runs everything on this machine, to try it.
+
+` + exitCodes,
+		Example: `  starter demo
+  starter rotate orders/db --region cn-hangzhou
+  starter describe orders/db --region cn-hangzhou
+  starter schedule orders/db --region cn-hangzhou --every 30d`,
+		Version:       config.Version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	root.SetVersionTemplate("starter {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.rotateCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.devCommand(), a.demoCommand(),
+		a.simulatorCommand(), a.versionCommand())
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	cmd.SuggestionsMinimumDistance = 3
+	if like := cmd.SuggestionsFor(name); len(like) > 0 {
+		return usagef("unknown command %q; did you mean %s?", name, strings.Join(like, " or "))
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return usagef("unknown command %q; available: %s", name, strings.Join(names, ", "))
+}
+
+// flagError puts what is wrong with a flag into one line.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usagef("%s; see %s --help", err, cmd.CommandPath())
+	}
+	name := unknown.GetSpecifiedName()
+	if like := nearestFlag(cmd, name); like != "" {
+		return usagef("unknown flag --%s; did you mean --%s?", name, like)
+	}
+	return usagef("unknown flag %s; see %s --help", flagAsTyped(unknown), cmd.CommandPath())
+}
+
+func flagAsTyped(err *pflag.NotExistError) string {
+	if err.GetSpecifiedShortnames() != "" {
+		return "-" + err.GetSpecifiedName()
+	}
+	return "--" + err.GetSpecifiedName()
+}
+
+func nearestFlag(cmd *cobra.Command, name string) string {
+	best, nearest := 3, ""
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := distance(f.Name, name); d < best && !f.Hidden {
+			best, nearest = d, f.Name
+		}
+	})
+	return nearest
+}
+
+// distance is how many characters have to be added, left out or replaced to make one word of another (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// oneSecret wants exactly one argument, the secret.
+func oneSecret(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("%s: SECRET is missing: the secret's name or ARN; see %s --help", cmd.Name(), cmd.CommandPath())
+	}
+	return atMostSecret(cmd, args)
+}
+
+func atMostSecret(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%s: one SECRET at a time, but there are %d arguments; see %s --help", cmd.Name(), len(args), cmd.CommandPath())
+	}
+	return nil
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no arguments, but there is %q; see %s --help", cmd.Name(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// word is a flag that takes one of some words.
+type word struct {
+	value string
+	words []string
+}
+
+func (w *word) String() string { return w.value }
+func (w *word) Type() string   { return strings.Join(w.words, "|") }
+
+func (w *word) Set(s string) error {
+	for _, known := range w.words {
+		if s == known {
+			w.value = s
+			return nil
+		}
+	}
+	return fmt.Errorf("available: %s", strings.Join(w.words, ", "))
+}
+
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+// outputFlag adds --output.
+func outputFlag(cmd *cobra.Command) *word {
+	w := &word{outputText, []string{outputText, outputJSON}}
+	cmd.Flags().VarP(w, "output", "o", "how to print")
+	return w
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	var output *word
+	cmd := &cobra.Command{
+		Use: "version", Short: "Print the version", Example: "  starter version\n  starter version --output json", Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if output.value == outputJSON {
+				return a.printJSON(struct{ Version string }{config.Version()})
+			}
+			a.printf("starter %s\n", config.Version())
+			return nil
+		},
+	}
+	output = outputFlag(cmd)
+	return cmd
+}
+
+// plainName is what a flag's value may be shown as in a command that a person copies.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_/+=.@:,-]+$`)
+
+// shellWord quotes a value for a shell, where it needs that.
+func shellWord(s string) string {
+	if plainName.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"rotor/internal/cli/watch"
+	"rotor/internal/rotation"
+	"rotor/workflows"
+)
+
+// What rotate does when a rotation of the secret is running.
+const (
+	ifRunningFollow = "follow"
+	ifRunningWait   = "wait"
+	ifRunningFail   = "fail"
+)
+
+// rotateCall is one call of rotate.
+type rotateCall struct {
+	*app
+	connection
+	requestFlags
+	now, noWait bool
+	ifRunning   word
+	output      *word
+	req         rotation.Request
+	client      client.Client
+}
+
+func (a *app) rotateCommand() *cobra.Command {
+	c := &rotateCall{app: a, ifRunning: word{ifRunningFollow, []string{ifRunningFollow, ifRunningWait, ifRunningFail}}}
+	cmd := &cobra.Command{
+		Use:   "rotate SECRET --region REGION",
+		Short: "Rotate a secret now, and show the steps as they happen",
+		Long: `rotate starts the rotation of a secret, shows its steps as they happen, and ends with its outcome. SECRET is a name or an ARN.
+
+The rotation runs in Temporal and on workers, not here: Ctrl-C only stops looking.
+
+` + exitCodes,
+		Example: `  starter rotate orders/db --region cn-hangzhou
+  starter rotate orders/db --region cn-hangzhou --now
+  starter rotate orders/db --region cn-hangzhou --if-running fail --output json
+  starter rotate --payload request.json
+  echo '{"SecretName": "orders/db", "RegionId": "cn-hangzhou"}' | starter rotate --payload -`,
+		Args: atMostSecret,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+	}
+	c.requestFlags.bind(cmd)
+	cmd.Flags().BoolVar(&c.now, "now", false, "rotate although clients may still hold the credential that was current before")
+	cmd.Flags().BoolVar(&c.noWait, "no-wait", false, "start the rotation and don't wait for it")
+	cmd.Flags().Var(&c.ifRunning, "if-running", "if a rotation of the secret is running: take its outcome, wait for its end and start another, or fail")
+	c.output = outputFlag(cmd)
+	c.connection.bind(cmd)
+	return cmd
+}
+
+func (c *rotateCall) run(cmd *cobra.Command, args []string) error {
+	if c.noWait && c.ifRunning.value == ifRunningWait {
+		return usagef("--no-wait and --if-running wait contradict each other")
+	}
+	asked, err := c.requestFlags.request(cmd, c.Stdin, args)
+	if err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("now") {
+		asked.Now = c.now
+	}
+	if c.req, err = asked.Validate(); err != nil {
+		return c.refused(err)
+	}
+	ctx := cmd.Context()
+	if c.client, err = c.dial(ctx, &c.connection); err != nil {
+		return err
+	}
+	defer c.client.Close()
+	return c.rotate(ctx)
+}
+
+// refused is what the workflow would say, without starting one.
+func (c *rotateCall) refused(problem error) error {
+	failure := rotation.Failure{Kind: rotation.Permanent, Text: problem.Error()}
+	var e *rotation.Error
+	if errors.As(problem, &e) {
+		failure = rotation.FailureOf(rotation.StepLook, e)
+	}
+	if c.output.value == outputJSON {
+		err := c.printJSON(Report{Secret: c.req.SecretName, Store: c.req.Store, Region: c.req.RegionId, State: rotation.StateEnded,
+			Outcome: rotation.Refused, Failure: &failure})
+		return errors.Join(err, exit(ExitRefused))
+	}
+	c.printf("%s: %s\n", c.paint(red, string(rotation.Refused)), failure.Text)
+	return exit(ExitRefused)
+}
+
+func (c *rotateCall) rotate(ctx context.Context) error {
+	id := c.req.WorkflowID()
+	for {
+		run, err := c.start(ctx, id)
+		var running *serviceerror.WorkflowExecutionAlreadyStarted
+		switch {
+		case err == nil:
+			return c.started(ctx, run.GetRunID(), "Rotating secret %s of %s in %s.")
+		case !errors.As(err, &running):
+			return c.explain(ctx, "start the rotation in", err)
+		}
+		switch c.ifRunning.value {
+		case ifRunningFail:
+			return failf("a rotation of secret %s is running already; look at it with: starter describe %s", c.req.Name(), secretWords(c.req))
+		case ifRunningFollow:
+			return c.started(ctx, running.RunId, "A rotation of secret %s of %s in %s is running already; this is its progress.")
+		}
+		if err := c.waitFor(ctx, id, running.RunId); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, error) {
+	return c.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       id,
+		TaskQueue:                c.queue,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		// Without it the SDK hands out the running one as if it had just been started.
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            workflows.Summary(c.req),
+	}, rotation.WorkflowType, c.req)
+}
+
+// started goes on with a run that was started, or was found running.
+func (c *rotateCall) started(ctx context.Context, runID, text string) error {
+	if c.output.value == outputText {
+		c.printf(text+"\n", c.req.Name(), c.req.Store, c.req.RegionId)
+		c.printf("Workflow %s, run %s\n\n", c.req.WorkflowID(), runID)
+	}
+	if !c.noWait {
+		return c.follow(ctx, c.client, &c.connection, c.req, runID, c.output, c.printer())
+	}
+	if c.output.value == outputJSON {
+		return c.printJSON(Report{Secret: c.req.Name(), Store: c.req.Store, Region: c.req.RegionId, WorkflowID: c.req.WorkflowID(), RunID: runID,
+			State: rotation.StateRunning})
+	}
+	c.printf("Not waiting for it. Look at it with:\n  starter describe %s\n", secretWords(c.req))
+	return nil
+}
+
+// waitFor waits for the end of a rotation that somebody else started.
+func (c *rotateCall) waitFor(ctx context.Context, id, runID string) error {
+	c.warn(fmt.Sprintf("a rotation of secret %s is running already (run %s); waiting for its end", c.req.Name(), runID))
+	f := watch.Follower{Client: c.client, Seen: func(*watch.Snapshot) {}, Warn: c.warn}
+	s, err := f.Follow(ctx, id, runID)
+	switch {
+	case err != nil:
+		return c.stopped(ctx, &c.connection, c.req, err)
+	case s.Parked:
+		c.warn("the running rotation is parked: until a person decides about it, no other one can start")
+		return c.finish(c.req, s, c.output)
+	}
+	return nil
+}
+
+// follow shows a rotation until it ends or parks, and gives the exit code that says which.
+func (a *app) follow(ctx context.Context, temporal client.Client, c *connection, req rotation.Request, runID string, output *word, p *printer) error {
+	seen := p.show
+	if output.value == outputJSON {
+		seen = func(*watch.Snapshot) {}
+	}
+	f := watch.Follower{Client: temporal, Seen: seen, Warn: func(text string) {
+		p.clear()
+		a.warn(text)
+	}}
+	s, err := f.Follow(ctx, req.WorkflowID(), runID)
+	p.clear()
+	if err != nil {
+		return a.stopped(ctx, c, req, err)
+	}
+	if output.value == outputText {
+		a.printf("\n")
+	}
+	return a.finish(req, s, output)
+}
+
+func (a *app) finish(req rotation.Request, s *watch.Snapshot, output *word) error {
+	if output.value == outputJSON {
+		return errors.Join(a.printJSON(report(req, s)), exit(exitCode(s)))
+	}
+	a.conclude(req, s)
+	return exit(exitCode(s))
+}
+
+// stopped ends following before the rotation has ended.
+func (a *app) stopped(ctx context.Context, c *connection, req rotation.Request, err error) error {
+	lookAgain := "starter describe " + secretWords(req)
+	if ctx.Err() != nil {
+		return &exitError{ExitInterrupted, fmt.Errorf("detached; the rotation goes on. Look at it with: %s", lookAgain)}
+	}
+	if errors.Is(err, watch.ErrNoAnswer) {
+		return usagef("Temporal at %s has not answered for %s; the rotation may go on. Look at it with: %s", c.options.HostPort,
+			2*time.Minute, lookAgain)
+	}
+	return c.explain(ctx, "follow the rotation in", err)
+}

@@ -1,0 +1,357 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"rotor/internal/rotation"
+	"rotor/workflows"
+)
+
+// Bounds of intervals. The lower one can be lowered by the environment, for tests and demos.
+const (
+	minInterval    = time.Hour
+	maxInterval    = 365 * day
+	minIntervalEnv = "ROTOR_MIN_INTERVAL"
+)
+
+// ScheduleReport is what schedule prints with --output json, and the part of a report that tells of a schedule.
+type ScheduleReport struct {
+	ID string
+	// Done is created, changed, unchanged or deleted; absent where it was only looked at.
+	Done string `json:",omitempty"`
+	// Changes say what is different now, field by field.
+	Changes []string          `json:",omitempty"`
+	Every   string            `json:",omitempty"`
+	Jitter  string            `json:",omitempty"`
+	Paused  bool              `json:",omitempty"`
+	Note    string            `json:",omitempty"`
+	Next    time.Time         `json:",omitzero"`
+	Request *rotation.Request `json:",omitempty"`
+}
+
+func (r *ScheduleReport) words(now time.Time) string {
+	text := "every " + r.Every
+	if r.Jitter != "" {
+		text += ", up to " + r.Jitter + " later"
+	}
+	switch {
+	case r.Paused && r.Note != "":
+		text += ", paused (" + r.Note + ")"
+	case r.Paused:
+		text += ", paused"
+	case !r.Next.IsZero():
+		text += fmt.Sprintf(", next at %s (in %s)", r.Next.UTC().Format(time.RFC3339), shortDuration(r.Next.Sub(now)))
+	}
+	return text
+}
+
+// scheduleID and scheduledID name the schedule of a secret, and the workflows that it starts; Temporal adds a time to the latter.
+func scheduleID(req rotation.Request) string {
+	return "rotor/" + req.Store + "/" + req.RegionId + "/" + req.Name()
+}
+
+func scheduledID(req rotation.Request) string {
+	return "scheduled/" + req.Store + "/" + req.RegionId + "/" + req.Name()
+}
+
+// scheduleCall is one call of schedule.
+type scheduleCall struct {
+	*app
+	connection
+	requestFlags
+	every, jitter  interval
+	paused, remove bool
+	// pausedSet says that --paused was given; otherwise a schedule that somebody paused stays so.
+	pausedSet bool
+	output    *word
+	req       rotation.Request
+	client    client.Client
+}
+
+func (a *app) scheduleCommand() *cobra.Command {
+	c := &scheduleCall{app: a}
+	cmd := &cobra.Command{
+		Use:   "schedule SECRET --region REGION --every 30d",
+		Short: "Rotate a secret regularly",
+		Long: `schedule puts a Temporal Schedule on a secret, or changes the one that it has: it can be run again and again.
+
+The first rotation comes one interval after the schedule was made. One that is still running when the next is due makes that one
+be skipped. One that was missed while Temporal was down is made up for once. Intervals: 1h to 365d (` + minIntervalEnv + ` lowers the bound).
+
+Exit codes: 0 it is as asked, 1 there is none to delete, or the rotation would be refused, 2 wrong command line or no connection.`,
+		Example: `  starter schedule orders/db --region cn-hangzhou --every 30d
+  starter schedule orders/db --region cn-hangzhou --every 12h --jitter 30m --grace 6h
+  starter schedule orders/db --region cn-hangzhou --every 30d --paused
+  starter schedule orders/db --region cn-hangzhou --delete`,
+		Args: atMostSecret,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+	}
+	c.requestFlags.bind(cmd)
+	cmd.Flags().Var(&c.every, "every", "interval between two rotations")
+	cmd.Flags().Var(&c.jitter, "jitter", "start up to so much later, so that not all schedules start at once")
+	cmd.Flags().BoolVar(&c.paused, "paused", false, "pause the schedule; --paused=false lets it go on")
+	cmd.Flags().BoolVar(&c.remove, "delete", false, "delete the schedule; a rotation that runs goes on")
+	c.output = outputFlag(cmd)
+	c.connection.bind(cmd)
+	return cmd
+}
+
+func (c *scheduleCall) run(cmd *cobra.Command, args []string) error {
+	c.pausedSet = cmd.Flags().Changed("paused")
+	if err := c.check(); err != nil {
+		return err
+	}
+	asked, err := c.requestFlags.request(cmd, c.Stdin, args)
+	if err != nil {
+		return err
+	}
+	if c.req, err = asked.Validate(); err != nil {
+		return failf("%s: %w", rotation.Refused, err)
+	}
+	if grace := c.req.GraceTime(); !c.remove && c.every.Duration <= grace && c.req.Strategy != rotation.SingleUser && !c.req.Now {
+		c.warn(fmt.Sprintf("with two accounts that take turns, every rotation would be refused: --every %s is not longer than the grace time of %s; "+
+			"shorten that with --grace", c.every.String(), intervalText(grace)))
+	}
+	ctx := cmd.Context()
+	if c.client, err = c.dial(ctx, &c.connection); err != nil {
+		return err
+	}
+	defer c.client.Close()
+	if c.remove {
+		return c.delete(ctx)
+	}
+	return c.put(ctx)
+}
+
+// check looks at what the command line alone can have wrong.
+func (c *scheduleCall) check() error {
+	least := minInterval
+	if text, ok := c.lookup(minIntervalEnv); ok && text != "" {
+		var i interval
+		if err := i.Set(text); err != nil || i.Duration < time.Second {
+			return usagef("%s: %q is no interval of at least 1s", minIntervalEnv, text)
+		}
+		least = min(least, i.Duration)
+	}
+	switch {
+	case c.remove && (c.every.set || c.jitter.set || c.pausedSet):
+		return usagef("--delete goes with neither --every nor --jitter nor --paused")
+	case c.remove:
+		return nil
+	case !c.every.set:
+		return usagef("--every is missing: the interval, like 30d (or --delete)")
+	case c.every.Duration < least || c.every.Duration > maxInterval:
+		return usagef("--every %s is out of range: %s to %s", c.every.String(), intervalText(least), intervalText(maxInterval))
+	case c.jitter.Duration >= c.every.Duration:
+		return usagef("--jitter %s is not shorter than --every %s", c.jitter.String(), c.every.String())
+	}
+	return nil
+}
+
+func (c *scheduleCall) delete(ctx context.Context) error {
+	id := scheduleID(c.req)
+	err := c.client.ScheduleClient().GetHandle(ctx, id).Delete(ctx)
+	var missing *serviceerror.NotFound
+	switch {
+	case errors.As(err, &missing):
+		return failf("secret %s of %s in %s has no schedule", c.req.Name(), c.req.Store, c.req.RegionId)
+	case err != nil:
+		return c.explain(ctx, "delete the schedule in", err)
+	}
+	return c.done(&ScheduleReport{ID: id, Done: "deleted"})
+}
+
+// put makes the schedule, or makes the one that exists as asked.
+func (c *scheduleCall) put(ctx context.Context) error {
+	done, changes := "created", []string(nil)
+	_, err := c.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID: scheduleID(c.req), Spec: c.spec(offset(time.Now(), c.every.Duration)), Action: c.action(),
+		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: c.every.Duration, Paused: c.paused, Note: c.note(),
+	})
+	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+		done, changes, err = c.update(ctx)
+	}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit
+	}
+	if err != nil {
+		return c.explain(ctx, "put the schedule into", err)
+	}
+	r, err := describeSchedule(ctx, c.client, c.req)
+	if err != nil || r == nil {
+		return c.explain(ctx, "look up the schedule in", err)
+	}
+	r.Done, r.Changes = done, changes
+	return c.done(r)
+}
+
+// offset lets the interval begin now: Temporal counts intervals from 1970, all in step with each other.
+func offset(now time.Time, every time.Duration) time.Duration {
+	return time.Duration(now.Unix()) * time.Second % every
+}
+
+func (c *scheduleCall) spec(offset time.Duration) client.ScheduleSpec {
+	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: c.every.Duration, Offset: offset}}, Jitter: c.jitter.Duration}
+}
+
+func (c *scheduleCall) action() *client.ScheduleWorkflowAction {
+	return &client.ScheduleWorkflowAction{
+		ID: scheduledID(c.req), Workflow: rotation.WorkflowType, Args: []any{c.req}, TaskQueue: c.queue, StaticSummary: workflows.Summary(c.req),
+	}
+}
+
+func (c *scheduleCall) note() string {
+	if c.paused {
+		return "paused with starter schedule"
+	}
+	return ""
+}
+
+// update changes what is not as asked, and only that.
+func (c *scheduleCall) update(ctx context.Context) (done string, changes []string, err error) {
+	err = c.client.ScheduleClient().GetHandle(ctx, scheduleID(c.req)).Update(ctx, client.ScheduleUpdateOptions{
+		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+			was := &in.Description.Schedule
+			if action, ok := was.Action.(*client.ScheduleWorkflowAction); !ok || action.Workflow != rotation.WorkflowType {
+				return nil, failf("the schedule %s exists, and starts something else than rotations", scheduleID(c.req))
+			}
+			if changes = c.differences(was); len(changes) == 0 {
+				return nil, temporal.ErrSkipScheduleUpdate
+			}
+			begin := offset(time.Now(), c.every.Duration)
+			if every, begun, ok := intervalOf(was.Spec); ok && every == c.every.Duration {
+				begin = begun
+			}
+			spec := c.spec(begin)
+			was.Spec, was.Action = &spec, c.action()
+			was.Policy.Overlap, was.Policy.CatchupWindow = enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, c.every.Duration
+			if c.pausedSet {
+				was.State.Paused, was.State.Note = c.paused, c.note()
+			}
+			return &client.ScheduleUpdate{Schedule: was}, nil
+		},
+	})
+	if err == nil && len(changes) == 0 {
+		return "unchanged", nil, nil
+	}
+	return "changed", changes, err
+}
+
+// differences between the schedule and what is asked.
+func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
+	differ := func(what, from, to string) {
+		if from != to {
+			list = append(list, fmt.Sprintf("%s: %s -> %s", what, from, to))
+		}
+	}
+	every, _, ok := intervalOf(was.Spec)
+	from := intervalText(every)
+	if !ok {
+		from = "a calendar"
+	}
+	differ("every", from, c.every.String())
+	differ("jitter", intervalText(was.Spec.Jitter), intervalText(c.jitter.Duration))
+	differ("overlap", was.Policy.Overlap.String(), enumspb.SCHEDULE_OVERLAP_POLICY_SKIP.String())
+	differ("catch-up window", intervalText(was.Policy.CatchupWindow), intervalText(c.every.Duration))
+	if c.pausedSet {
+		differ("paused", fmt.Sprint(was.State.Paused), fmt.Sprint(c.paused))
+	}
+	action := was.Action.(*client.ScheduleWorkflowAction)
+	differ("task queue", action.TaskQueue, c.queue)
+	differ("workflow id", action.ID, scheduledID(c.req))
+	differ("request", text(requestOf(action)), text(&c.req))
+	return list
+}
+
+func intervalOf(spec *client.ScheduleSpec) (every, offset time.Duration, ok bool) {
+	if spec == nil || len(spec.Intervals) != 1 || len(spec.Calendars) > 0 || len(spec.CronExpressions) > 0 {
+		return 0, 0, false
+	}
+	return spec.Intervals[0].Every, spec.Intervals[0].Offset, true
+}
+
+// requestOf reads the request that a schedule starts rotations with; nil if it can't be read.
+func requestOf(action *client.ScheduleWorkflowAction) *rotation.Request {
+	if len(action.Args) != 1 {
+		return nil
+	}
+	payload, ok := action.Args[0].(*commonpb.Payload)
+	var req rotation.Request
+	if !ok || converter.GetDefaultDataConverter().FromPayload(payload, &req) != nil {
+		return nil
+	}
+	return &req
+}
+
+func text(req *rotation.Request) string {
+	if req == nil {
+		return "something else"
+	}
+	var words []string
+	for name, value := range map[string]any{
+		"SecretName": req.SecretName, "RegionId": req.RegionId, "InstanceId": req.InstanceId, "Store": req.Store, "Strategy": req.Strategy,
+		"Now": req.Now, "Grace": req.Grace, "AdoptStandby": req.AdoptStandby, "AcceptPasswordHistory": req.AcceptPasswordHistory,
+		"PasswordLength": req.PasswordLength, "OnFailure": req.OnFailure, "Patience": req.Patience,
+	} {
+		if s := fmt.Sprint(value); s != "" && s != "false" {
+			words = append(words, name+"="+s)
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(words, " ")
+}
+
+func (c *scheduleCall) done(r *ScheduleReport) error {
+	if c.output.value == outputJSON {
+		return c.printJSON(r)
+	}
+	c.printf("Schedule %s %s", r.ID, c.paint(green, r.Done))
+	if r.Every != "" {
+		c.printf(": %s", r.words(time.Now()))
+	}
+	c.printf(".\n")
+	for _, change := range r.Changes {
+		c.printf("  %s\n", change)
+	}
+	return nil
+}
+
+// describeSchedule gives the schedule of a secret; nil if it has none.
+func describeSchedule(ctx context.Context, c client.Client, req rotation.Request) (*ScheduleReport, error) {
+	d, err := c.ScheduleClient().GetHandle(ctx, scheduleID(req)).Describe(ctx)
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &ScheduleReport{ID: scheduleID(req), Every: "by a calendar", Paused: d.Schedule.State.Paused, Note: d.Schedule.State.Note}
+	if every, _, ok := intervalOf(d.Schedule.Spec); ok {
+		r.Every = intervalText(every)
+	}
+	if d.Schedule.Spec.Jitter > 0 {
+		r.Jitter = intervalText(d.Schedule.Spec.Jitter)
+	}
+	if action, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); ok {
+		r.Request = requestOf(action)
+	}
+	if next := d.Info.NextActionTimes; len(next) > 0 && !r.Paused {
+		r.Next = next[0]
+	}
+	return r, nil
+}

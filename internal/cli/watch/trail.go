@@ -1,0 +1,315 @@
+package watch
+
+import (
+	"strings"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	updatepb "go.temporal.io/api/update/v1"
+	"go.temporal.io/sdk/converter"
+
+	"rotor/internal/rotation"
+)
+
+// Trail is what the history of one run says, event by event.
+type Trail struct {
+	WorkflowID, RunID string
+	// Type is the workflow type.
+	Type      string
+	TaskQueue string
+	Request   rotation.Request
+	Started   time.Time
+	// Plan is what Look found; nil until it has.
+	Plan *rotation.Plan
+	// Steps are in the order in which they began; a step that was taken up again after another stands there again.
+	Steps []Step
+	// Marks are what people did meanwhile.
+	Marks []Mark
+	// Closing is how the run was closed; nil while it is open.
+	Closing *Closing
+	// Events is how many events of the history are in here.
+	Events int64
+
+	rounds map[int64]int // scheduled event of an open activity: its step's index
+	timers map[int64]Timer
+}
+
+// Step is one step, over all its rounds and attempts.
+type Step struct {
+	Step    rotation.Step
+	State   rotation.State
+	Started time.Time
+	Ended   time.Time `json:",omitzero"`
+	// Rounds is how often the workflow asked for it, Attempts how often it was tried in the rounds that are over.
+	Rounds, Attempts int
+	Failed           bool              `json:",omitempty"`
+	Failure          *rotation.Failure `json:",omitempty"`
+	// NextTry is when a waiting step is tried again.
+	NextTry time.Time `json:",omitzero"`
+}
+
+// Duration is how long the step took, or has taken until now.
+func (s Step) Duration(now time.Time) time.Duration {
+	if !s.Ended.IsZero() {
+		now = s.Ended
+	}
+	return max(0, now.Sub(s.Started))
+}
+
+// Mark is something that a person did: a decision about a parked rotation, or a request to cancel.
+type Mark struct {
+	At time.Time
+	// AfterSteps is how many steps had begun.
+	AfterSteps int
+	Text       string
+}
+
+// Timer is a wait that the workflow makes.
+type Timer struct {
+	Until time.Time
+	Why   string
+}
+
+// Closing is how a run was closed.
+type Closing struct {
+	Status enumspb.WorkflowExecutionStatus
+	At     time.Time
+	// Result is nil where the run left none: it was terminated, or cancelled before it could change anything.
+	Result *rotation.Result
+	// Text says why, where there is no result.
+	Text string
+}
+
+// NewTrail begins the trail of a run.
+func NewTrail(workflowID, runID string) *Trail {
+	return &Trail{WorkflowID: workflowID, RunID: runID, rounds: map[int64]int{}, timers: map[int64]Timer{}}
+}
+
+// Add takes the next event in. Events that are in already are left out, so a history may be read again from its start.
+func (t *Trail) Add(e *historypb.HistoryEvent) {
+	if e.GetEventId() <= t.Events {
+		return
+	}
+	t.Events = e.GetEventId()
+	at := e.GetEventTime().AsTime()
+	switch e.GetEventType() {
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+		a := e.GetWorkflowExecutionStartedEventAttributes()
+		t.Type, t.TaskQueue, t.Started = a.GetWorkflowType().GetName(), a.GetTaskQueue().GetName(), at
+		decode(a.GetInput(), &t.Request)
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+		t.scheduled(e.GetEventId(), at, e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName())
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+		a := e.GetActivityTaskStartedEventAttributes()
+		if s := t.round(a.GetScheduledEventId()); s != nil {
+			s.Attempts += int(a.GetAttempt())
+		}
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+		a := e.GetActivityTaskCompletedEventAttributes()
+		if s := t.over(a.GetScheduledEventId(), at, nil); s != nil && s.Step == rotation.StepLook {
+			var plan rotation.Plan
+			if decode(a.GetResult(), &plan) {
+				t.Plan = &plan
+			}
+		}
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+		a := e.GetActivityTaskFailedEventAttributes()
+		t.over(a.GetScheduledEventId(), at, FailureOf(a.GetFailure()))
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+		a := e.GetActivityTaskTimedOutEventAttributes()
+		t.over(a.GetScheduledEventId(), at, FailureOf(a.GetFailure()))
+	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
+		t.over(e.GetActivityTaskCanceledEventAttributes().GetScheduledEventId(), at, &rotation.Failure{Text: "cancelled"})
+	case enumspb.EVENT_TYPE_TIMER_STARTED:
+		a := e.GetTimerStartedEventAttributes()
+		t.timer(e.GetEventId(), at.Add(a.GetStartToFireTimeout().AsDuration()), summary(e.GetUserMetadata()))
+	case enumspb.EVENT_TYPE_TIMER_FIRED:
+		delete(t.timers, e.GetTimerFiredEventAttributes().GetStartedEventId())
+	case enumspb.EVENT_TYPE_TIMER_CANCELED:
+		delete(t.timers, e.GetTimerCanceledEventAttributes().GetStartedEventId())
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+		a := e.GetWorkflowExecutionCancelRequestedEventAttributes()
+		t.mark(at, "cancel requested"+byAndWhy(a.GetIdentity(), a.GetCause()))
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+		t.decision(at, e.GetWorkflowExecutionUpdateAcceptedEventAttributes().GetAcceptedRequest().GetInput())
+	default:
+		t.close(e, at)
+	}
+}
+
+func (t *Trail) mark(at time.Time, text string) {
+	t.Marks = append(t.Marks, Mark{At: at, AfterSteps: len(t.Steps), Text: text})
+}
+
+func (t *Trail) decision(at time.Time, update *updatepb.Input) {
+	var decide struct{ Reason, By string }
+	decode(update.GetArgs(), &decide)
+	t.mark(at, "decision: "+update.GetName()+byAndWhy(decide.By, decide.Reason))
+}
+
+func byAndWhy(by, why string) string {
+	text := ""
+	if by != "" {
+		text += " by " + oneLine(by)
+	}
+	if why != "" {
+		text += " (" + oneLine(why) + ")"
+	}
+	return text
+}
+
+func (t *Trail) scheduled(id int64, at time.Time, activity string) {
+	step := rotation.Step(strings.ToLower(activity))
+	if last := t.last(); last != nil && last.Step == step && last.State == rotation.StateWaiting {
+		last.State, last.Rounds, last.NextTry, last.Ended, last.Failed = rotation.StateRunning, last.Rounds+1, time.Time{}, time.Time{}, false
+	} else {
+		t.Steps = append(t.Steps, Step{Step: step, State: rotation.StateRunning, Started: at, Rounds: 1})
+	}
+	t.rounds[id] = len(t.Steps) - 1
+}
+
+func (t *Trail) last() *Step {
+	if len(t.Steps) == 0 {
+		return nil
+	}
+	return &t.Steps[len(t.Steps)-1]
+}
+
+func (t *Trail) round(scheduled int64) *Step {
+	i, ok := t.rounds[scheduled]
+	if !ok {
+		return nil
+	}
+	return &t.Steps[i]
+}
+
+// over ends a round. Whether the step ends with it shows in what follows: a timer means another round.
+func (t *Trail) over(scheduled int64, at time.Time, failure *rotation.Failure) *Step {
+	s := t.round(scheduled)
+	if s == nil {
+		return nil
+	}
+	delete(t.rounds, scheduled)
+	s.State, s.Ended, s.Failed = rotation.StateEnded, at, failure != nil
+	if failure != nil {
+		s.Failure = failure
+	}
+	s.Attempts = max(s.Attempts, s.Rounds)
+	return s
+}
+
+// timer notes a wait. After a failed round it is the pause before the next one.
+func (t *Trail) timer(id int64, until time.Time, why string) {
+	t.timers[id] = Timer{Until: until, Why: why}
+	if last := t.last(); last != nil && last.State == rotation.StateEnded && last.Failed {
+		last.State, last.NextTry, last.Ended, last.Failed = rotation.StateWaiting, until, time.Time{}, false
+	}
+}
+
+// Waits gives the timer that the workflow waits for, if it waits for one.
+func (t *Trail) Waits() (Timer, bool) {
+	for _, timer := range t.timers {
+		return timer, true
+	}
+	return Timer{}, false
+}
+
+func (t *Trail) close(e *historypb.HistoryEvent, at time.Time) {
+	c := Closing{At: at}
+	var result rotation.Result
+	has := false
+	switch e.GetEventType() {
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+		c.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+		has = decode(e.GetWorkflowExecutionCompletedEventAttributes().GetResult(), &result)
+		c.Text = "it completed, but its result can't be read"
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+		c.Status = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
+		failure := e.GetWorkflowExecutionFailedEventAttributes().GetFailure()
+		has = decode(failure.GetApplicationFailureInfo().GetDetails(), &result)
+		c.Text = FailureOf(failure).Text
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
+		c.Status = enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED
+		has = decode(e.GetWorkflowExecutionCanceledEventAttributes().GetDetails(), &result)
+		c.Text = "it was cancelled before it had changed anything"
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
+		a := e.GetWorkflowExecutionTerminatedEventAttributes()
+		c.Status = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+		c.Text = "it was terminated" + byAndWhy(a.GetIdentity(), a.GetReason())
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
+		c.Status, c.Text = enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, "it ran into a workflow timeout that was set when it was started"
+	default:
+		return
+	}
+	if has && result.Outcome != "" {
+		c.Result = &result
+	}
+	t.Closing = &c
+	if last := t.last(); last != nil && last.State != rotation.StateEnded {
+		// Nothing runs in a closed workflow.
+		last.State, last.Ended, last.Failed = rotation.StateEnded, at, true
+	}
+}
+
+// Outcome is how the run ended; "" while it is open, and where it left none.
+func (t *Trail) Outcome() rotation.Outcome {
+	if t.Closing == nil || t.Closing.Result == nil {
+		return ""
+	}
+	return t.Closing.Result.Outcome
+}
+
+// FailureOf reads a failure of a step: the worker's own words where they are in it.
+func FailureOf(f *failurepb.Failure) *rotation.Failure {
+	if f == nil {
+		return nil
+	}
+	for cause := f; cause != nil; cause = cause.GetCause() {
+		var ours rotation.Failure
+		if info := cause.GetApplicationFailureInfo(); info != nil && decode(info.GetDetails(), &ours) && ours.Text != "" {
+			return &ours
+		}
+	}
+	for cause := f; cause != nil; cause = cause.GetCause() {
+		if info := cause.GetTimeoutFailureInfo(); info != nil {
+			return &rotation.Failure{Kind: rotation.Retryable, Text: timeoutText(info.GetTimeoutType())}
+		}
+	}
+	return &rotation.Failure{Kind: rotation.Retryable, Text: oneLine(f.GetMessage())}
+}
+
+func timeoutText(kind enumspb.TimeoutType) string {
+	switch kind {
+	case enumspb.TIMEOUT_TYPE_HEARTBEAT:
+		return "the worker that ran it stopped answering"
+	case enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START:
+		return "no worker took it up in time"
+	}
+	return "no worker finished it in time"
+}
+
+// oneLine keeps a foreign text from breaking the lines of a report.
+func oneLine(s string) string {
+	const most = 300
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most]) + "..."
+	}
+	return s
+}
+
+func decode(payloads *commonpb.Payloads, into any) bool {
+	return payloads != nil && len(payloads.GetPayloads()) > 0 && converter.GetDefaultDataConverter().FromPayload(payloads.GetPayloads()[0], into) == nil
+}
+
+func summary(m *sdkpb.UserMetadata) string {
+	var text string
+	if m.GetSummary() == nil || converter.GetDefaultDataConverter().FromPayload(m.GetSummary(), &text) != nil {
+		return ""
+	}
+	return text
+}

@@ -1,0 +1,24 @@
+// The starter is the command line: it starts rotations, shows them, and decides about those that are stuck.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"rotor/internal/cli"
+)
+
+func main() {
+	signals := make(chan os.Signal, 3)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader that goes away shows as an error of the write then, and what was started can be taken down.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(cli.Execute(context.Background(), cli.Options{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
+		Terminal: term.IsTerminal(int(os.Stdout.Fd())), Signals: signals,
+	}))
+}
