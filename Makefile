@@ -14,8 +14,11 @@ CLIENTS  = $(filter tools/clients/%,$(MODULES))
 DEMOFLAGS =
 TESTFLAGS =
 PACKAGES  = ./...
-# The packages whose tests ask every server of ROTOR_MYSQLD.
-MATRIX    = ./internal/devstack/mysqld/... ./internal/target/...
+# The packages whose tests ask every server of ROTOR_MYSQLD, the one of them that generates random accounts, and how
+# many: make test-matrix CASES=5000.
+MATRIX    = ./internal/devstack/mysqld/... ./internal/target/mysql
+GENERATED = ./internal/target/mysql/account
+CASES     = 300
 
 .PHONY: help
 help: ## list the targets
@@ -33,7 +36,8 @@ test: prepare ## run all tests, on real servers
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three
 	servers=$$(tools/mysqlservers/fetch) && export ROTOR_MYSQLD="$$servers" && \
 	go run ./internal/devstack/prepare && \
-	go test -race -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX)
+	go test -race -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX) && \
+	go test -race -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES)
 
 .PHONY: test-clients
 test-clients: prepare ## run the tests that need other people's clients, each in a module of its own
