@@ -32,7 +32,7 @@ const Region = "cn-hangzhou"
 type Options struct {
 	// Out is told, in whole lines, what is being started and what takes long. It may be nil.
 	Out io.Writer
-	// MySQL says which server to start, and how.
+	// MySQL says which server to start, and how. TLS is left out if the server knows none that Go's clients accept.
 	MySQL mysqld.Options
 	// Headless leaves Temporal's Web UI out.
 	Headless bool
@@ -72,7 +72,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 		return err
 	})
 	group.Go(func() (err error) {
-		s.MySQL, err = mysqld.Start(groupCtx, options.MySQL)
+		s.MySQL, err = startMySQL(groupCtx, options.MySQL, out)
 		return err
 	})
 	group.Go(func() (err error) {
@@ -88,6 +88,28 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	out.printf("%s %s at %s\n", s.MySQL.Flavour, s.MySQL.Version, s.MySQL.Address())
 	out.printf("Simulated cloud at %s; all up after %s\n", s.CloudURL, time.Since(started).Round(100*time.Millisecond))
 	return s, nil
+}
+
+// startMySQL leaves TLS out where the server's is too old for anybody to connect, and says so.
+func startMySQL(ctx context.Context, options mysqld.Options, out *lines) (*mysqld.Server, error) {
+	if options.Binary == "" {
+		binaries, err := mysqld.Binaries()
+		if err != nil {
+			return nil, err
+		}
+		options.Binary = binaries[0]
+	}
+	if options.TLS {
+		modern, err := mysqld.ModernTLS(ctx, options.Binary)
+		if err != nil {
+			return nil, err
+		}
+		if !modern {
+			out.printf("This MySQL server knows no TLS from 1.2 on; it goes without.\n")
+			options.TLS = false
+		}
+	}
+	return mysqld.Start(ctx, options)
 }
 
 // Wait returns nil when ctx ends, or an error as soon as one of the servers has ended by itself.

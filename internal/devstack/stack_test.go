@@ -158,7 +158,12 @@ func TestStack(t *testing.T) {
 		defer c.Close()
 		_, err = c.CheckHealth(t.Context(), &client.CheckHealthRequest{})
 		require.NoError(t, err)
-		require.FileExists(t, os.Getenv("ROTOR_MYSQL_CA"))
+		modern, err := mysqld.ModernTLS(t.Context(), stack.MySQL.Binary)
+		require.NoError(t, err)
+		require.Equal(t, modern, os.Getenv("ROTOR_MYSQL_CA") != "")
+		if modern {
+			require.FileExists(t, os.Getenv("ROTOR_MYSQL_CA"))
+		}
 	})
 
 	t.Run("exports are the environment", func(t *testing.T) {

@@ -89,6 +89,13 @@ func examine(ctx context.Context, binary string) (build, error) {
 	return b, nil
 }
 
+// ModernTLS tells whether the server can speak TLS 1.2 or newer, without which Go's clients don't connect.
+func ModernTLS(ctx context.Context, binary string) (bool, error) {
+	b, err := examine(ctx, binary)
+	// The builds of MySQL before 5.7.28 could have yaSSL, which ends at 1.1.
+	return b.flavour == MariaDB || b.atLeast(5, 7, 28), err
+}
+
 // atLeast compares version numbers of the same flavour.
 func (b build) atLeast(major, minor, patch int) bool {
 	for i, want := range [3]int{major, minor, patch} {
