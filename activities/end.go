@@ -22,7 +22,9 @@ type EndResult struct {
 	// Settle is how long the workflow has to stay open, and then to call End again: an earlier attempt's move may still be on
 	// its way, and the store would carry it out even when the next rotation has ended.
 	Settle time.Duration `json:",omitempty"`
-	TLS    string        `json:",omitempty"`
+	// Moved is when this attempt moved the stage.
+	Moved time.Time `json:",omitzero"`
+	TLS   string    `json:",omitempty"`
 }
 
 // End moves the current stage from the base version to this rotation's, and proves it: read back, and logged in.
@@ -59,6 +61,7 @@ func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
 		if err := s.store.MoveCurrent(ctx, s.ref, s.plan.Base, s.plan.Version); err != nil {
 			return EndResult{}, err
 		}
+		result.Moved = s.Now()
 	}
 	result.TLS, err = s.finish(ctx)
 	if err != nil && action == rotation.EndMove {
@@ -102,11 +105,11 @@ func (s *scene) finish(ctx context.Context) (tls string, err error) {
 		return "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
 			current.Version, s.ref.Name, s.plan.Version)
 	}
-	doc, err := rotation.ParseDocument(s.ref.Name, s.store.Traits().Dialect, current.Data)
+	doc, err := s.parse(s.ref.Name, current)
 	if err != nil {
 		return "", err
 	}
-	proof := s.target.Probe(ctx, loginOf(doc))
+	proof := s.target.Probe(ctx, s.login(doc))
 	return proof.TLS, mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
 		"somebody else changed the account", s.plan.Version, s.ref.Name, doc.Account))
 }

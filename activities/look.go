@@ -2,9 +2,7 @@ package activities
 
 import (
 	"context"
-	"slices"
 	"time"
-	"unicode/utf8"
 
 	"rotor/internal/rotation"
 	"rotor/internal/target"
@@ -43,7 +41,7 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	doc, err := rotation.ParseDocument(s.ref.Name, s.store.Traits().Dialect, current.Data)
+	doc, err := s.parse(s.ref.Name, current)
 	if err != nil {
 		return rotation.Plan{}, err
 	}
@@ -55,40 +53,47 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 		return rotation.Plan{}, rotation.Errorf(rotation.Retryable, "secret %s: the store's answers about its current version differ", s.ref.Name)
 	}
 	p := &s.plan
-	if current.Version == p.Version {
-		return s.finished(doc, versions), nil
+	if p.Strategy, err = s.strategy(req, doc); err != nil {
+		return rotation.Plan{}, err
 	}
-	p.Base = current.Version
+	p.Base, p.Previous = current.Version, versions.Holder(rotation.Previous)
+	p.Account, p.Admin, p.Address = doc.Account, doc.Admin, doc.Place.Address()
+	if current.Version == p.Version {
+		return s.finished(doc), nil
+	}
 	if pending := versions.Holder(rotation.Pending); pending != "" && pending != p.Base && pending != p.Version {
 		p.StalePending = pending
-		p.Notes = append(p.Notes, "an unfinished rotation left version "+pending+" pending; it is taken over")
-	}
-	if p.Strategy, err = strategyOf(req, doc, s.ref.Name); err != nil {
-		return rotation.Plan{}, err
 	}
 	if err := s.checkGrace(req, current.Created); err != nil {
 		return rotation.Plan{}, err
 	}
-	p.Account, p.Admin, p.Address = doc.Account, doc.Admin, doc.Place.Address()
-	p.Standby = doc.Pair().Standby(doc.Account)
-	if err := s.lookAtTarget(ctx, req, doc, versions); err != nil {
+	s.method = s.methodOf(p.Strategy)
+	if err := s.method.look(ctx, req, doc, versions); err != nil {
 		return rotation.Plan{}, err
+	}
+	if p.StalePending != "" {
+		p.Notes = append(p.Notes, "an unfinished rotation left version "+p.StalePending+" pending; it is taken over")
+	}
+	if p.Adopted {
+		return *p, nil
 	}
 	return *p, versions.CheckRoom(s.store.Traits().KeepsVersions, p.Restore)
 }
 
 // finished is the plan of a rotation whose version is current already: the workflow was reset to its beginning. What is
 // left is End's last look.
-func (s *scene) finished(doc *rotation.Document, versions rotation.Versions) rotation.Plan {
+func (s *scene) finished(doc *rotation.Document) rotation.Plan {
 	p := s.plan
-	p.Base, p.Strategy, p.Admin = versions.Holder(rotation.Previous), rotation.DualAccount, doc.Admin
-	p.Account, p.Standby, p.Address = doc.Pair().Standby(doc.Account), doc.Account, doc.Place.Address()
+	p.Base = p.Previous
+	if p.Strategy == rotation.DualAccount {
+		p.Account, p.Standby = doc.Pair().Standby(doc.Account), doc.Account
+	}
 	p.Notes = append(p.Notes, "the version of this rotation was current already when it looked")
 	return p
 }
 
-// strategyOf takes the strategy from the request, else from the document.
-func strategyOf(req rotation.Request, doc *rotation.Document, secret string) (rotation.Strategy, error) {
+// strategy takes the strategy from the request, else from the document.
+func (s *scene) strategy(req rotation.Request, doc *rotation.Document) (rotation.Strategy, error) {
 	strategy := req.Strategy
 	if strategy == "" {
 		strategy = rotation.SingleUser
@@ -97,11 +102,11 @@ func strategyOf(req rotation.Request, doc *rotation.Document, secret string) (ro
 		}
 	}
 	switch {
-	case strategy != rotation.DualAccount:
-		return "", rotation.FieldError("Strategy", "%s is not available; available: %s, for a secret whose document names an admin secret (MasterSecret)",
-			strategy, rotation.DualAccount)
-	case doc.Admin == "":
-		return "", rotation.FieldError("secret "+secret, "strategy %s needs an admin secret; name it in field MasterSecret of the document", strategy)
+	case strategy == rotation.DualPassword:
+		return "", rotation.FieldError("Strategy", "%s is not available; available: %s, %s", strategy, rotation.DualAccount, rotation.SingleUser)
+	case strategy == rotation.DualAccount && doc.Admin == "":
+		return "", rotation.FieldError("secret "+s.ref.Name, "strategy %s needs an admin secret; name it in field %s of the document", strategy,
+			s.store.Traits().Dialect.Admin)
 	}
 	return strategy, nil
 }
@@ -109,7 +114,7 @@ func strategyOf(req rotation.Request, doc *rotation.Document, secret string) (ro
 // checkGrace refuses to take a password away from clients that may still hold it. The age of the version is known, not
 // when it became current; a version that was long on its way is younger than it looks.
 func (s *scene) checkGrace(req rotation.Request, created time.Time) error {
-	if req.Now {
+	if req.Now || s.plan.Strategy == rotation.SingleUser {
 		return nil
 	}
 	if left := req.GraceTime() - s.Now().Sub(created); left > 0 {
@@ -120,54 +125,27 @@ func (s *scene) checkGrace(req rotation.Request, created time.Time) error {
 	return nil
 }
 
-func (s *scene) lookAtTarget(ctx context.Context, req rotation.Request, doc *rotation.Document, versions rotation.Versions) error {
-	p := &s.plan
-	proof := s.target.Probe(ctx, loginOf(doc))
-	if err := mustLogIn(proof, rotation.Errorf(rotation.Permanent, "the current version of secret %s does not log in as %s; "+
-		"put the password that works into the secret, then rotate", s.ref.Name, doc.Account)); err != nil {
-		return err
-	}
-	p.Server, p.TLS = proof.Server, proof.TLS
-	survey, err := s.survey(ctx, doc)
-	if err != nil {
-		return err
-	}
-	if survey.Server != proof.Server {
-		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
-			"give both documents an Endpoint that always leads to the server that takes changes", p.Admin)
-	}
-	if n := utf8.RuneCountInString(p.Standby); n > survey.MaxAccountLength {
-		return rotation.Errorf(rotation.Permanent, "account %s would have %d characters, the server allows %d; use an account with a shorter name",
-			p.Standby, n, survey.MaxAccountLength)
-	}
-	p.Notes = append(p.Notes, survey.Notes...)
-	if p.StandbyExists = survey.StandbyExists; p.StandbyExists {
-		if err := s.findRestore(ctx, req, versions); err != nil {
-			return err
-		}
-	}
-	if survey.KeepsPasswords && p.Restore != "" && !req.AcceptPasswordHistory {
-		return rotation.FieldError("AcceptPasswordHistory", "the server's password history would forbid giving account %s its former password back "+
-			"(error 3638), so a rollback could not restore it; accept that with AcceptPasswordHistory, or switch the policy off for this account", p.Standby)
-	}
-	return nil
+func (s *scene) currentRefused(doc *rotation.Document) *rotation.Error {
+	return rotation.Errorf(rotation.Permanent, "the current version of secret %s does not log in as %s; "+
+		"put the password that works into the secret, then rotate", s.ref.Name, doc.Account)
 }
 
 // survey looks with the admin secret. A refused login is tried once more with the secret read anew.
 func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Survey, error) {
 	for again := false; ; again = true {
-		admin, err := s.admin(ctx, doc.Admin)
+		admin, err := s.admin(ctx)
 		if err != nil {
 			return target.Survey{}, err
 		}
 		if !admin.Place.SameServer(doc.Place) {
-			return target.Survey{}, rotation.FieldError("secret "+s.ref.Name, "its Endpoint and Port and those of the admin secret %s differ; "+
-				"the admin secret must lead to the same server", doc.Admin)
+			d := s.store.Traits().Dialect
+			return target.Survey{}, rotation.FieldError("secret "+s.ref.Name, "its %s and %s and those of the admin secret %s differ; "+
+				"the admin secret must lead to the same server", d.Host, d.Port, doc.Admin)
 		}
-		if doc.Pair().Standby(doc.Account) == admin.Account || doc.Account == admin.Account {
+		if doc.Pair().Base == admin.Account || doc.Pair().Suffixed == admin.Account {
 			return target.Survey{}, rotation.FieldError("secret "+s.ref.Name, "the admin secret %s is of the account pair that would be rotated", doc.Admin)
 		}
-		survey, err := s.target.Survey(ctx, admin, doc.Pair(), doc.Account)
+		survey, err := s.target.Survey(ctx, target.Question{By: admin, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account})
 		if rotation.CodeOf(err) != errBadLogin {
 			return survey, err
 		}
@@ -178,57 +156,4 @@ func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Surv
 			return target.Survey{}, err
 		}
 	}
-}
-
-// findRestore finds the version whose password the standby account has: previous if it names the account, else the
-// newest that logs in. Wrong passwords count on the server, so each is tried once, and the likeliest first.
-func (s *scene) findRestore(ctx context.Context, req rotation.Request, versions rotation.Versions) error {
-	p := &s.plan
-	candidates := make([]string, 0, len(versions))
-	if previous := versions.Holder(rotation.Previous); previous != "" {
-		candidates = append(candidates, previous)
-	}
-	for _, v := range versions {
-		if v.ID != p.Base && v.ID != p.Version && !slices.Contains(candidates, v.ID) {
-			candidates = append(candidates, v.ID)
-		}
-	}
-	var tried []rotation.Secret
-	for _, id := range candidates {
-		doc, err := s.document(ctx, id)
-		if err != nil && rotation.KindOf(err) == rotation.Permanent {
-			continue // not a document of this kind, or dropped meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		if doc.Account != p.Standby || slices.ContainsFunc(tried, doc.Password.Equal) {
-			continue
-		}
-		tried = append(tried, doc.Password)
-		proof := s.target.Probe(ctx, loginOf(doc))
-		switch proof.Answer {
-		case rotation.Accepted:
-			p.Restore = id
-			return nil
-		case rotation.Unknown:
-			return mustLogIn(proof, nil)
-		}
-	}
-	if _, begun := versions.Find(p.Version); begun {
-		// The workflow was reset to its beginning after Set: the account may have this rotation's password.
-		proof, err := s.probe(ctx, p.Version)
-		if err != nil {
-			return err
-		}
-		if proof.Answer == rotation.Accepted {
-			return nil
-		}
-	}
-	if req.AdoptStandby {
-		p.Notes = append(p.Notes, "account "+p.Standby+" existed and no version of the secret logs in to it; it is adopted as asked")
-		return nil
-	}
-	return rotation.Errorf(rotation.Permanent, "account %s exists, and no version of secret %s logs in to it, so it may be somebody else's; "+
-		"drop it if it is not needed, or take it over with AdoptStandby", p.Standby, s.ref.Name)
 }

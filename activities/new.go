@@ -12,7 +12,7 @@ type StepInput struct{ Plan rotation.Plan }
 // NewResult says what New did.
 type NewResult struct{ Action rotation.NewAction }
 
-// New puts the pending version: the current document with the standby account and a new password. It generates and
+// New puts the pending version: the current document with a new password, for the standby account or the same one. It generates and
 // stores in one step, so that the password is in no history.
 func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 	s, err := r.scene(in.Plan)
@@ -35,7 +35,7 @@ func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 	if err != nil {
 		return NewResult{}, err
 	}
-	if err := s.store.PutPending(ctx, s.ref, s.plan.Version, base.With(s.plan.Standby, password)); err != nil {
+	if err := s.store.PutPending(ctx, s.ref, s.plan.Version, base.With(s.plan.Next(), password)); err != nil {
 		return NewResult{}, s.orKept(ctx, err)
 	}
 	return NewResult{Action: action}, nil

@@ -56,13 +56,14 @@ func names[V any](m map[string]V) string {
 	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 }
 
-// scene is what a step of one rotation works on: its plan, its store and its target.
+// scene is what a step of one rotation works on: its plan, its store, its target, and the strategy's own ways.
 type scene struct {
 	*Rotation
 	plan   rotation.Plan
 	store  secretstore.Store
 	ref    secretstore.Ref
 	target target.Target
+	method method
 }
 
 func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
@@ -74,7 +75,9 @@ func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &scene{Rotation: r, plan: p, store: s, ref: ref, target: t}, nil
+	found := &scene{Rotation: r, plan: p, store: s, ref: ref, target: t}
+	found.method = found.methodOf(p.Strategy)
+	return found, nil
 }
 
 func (s *scene) versions(ctx context.Context) (rotation.Versions, error) {
@@ -87,12 +90,20 @@ func (s *scene) document(ctx context.Context, version string) (*rotation.Documen
 	if err != nil {
 		return nil, err
 	}
-	return rotation.ParseDocument(s.ref.Name, s.store.Traits().Dialect, v.Data)
+	return s.parse(s.ref.Name, v)
 }
 
-// loginOf is the login that a document stands for.
-func loginOf(d *rotation.Document) target.Login {
-	return target.Login{Place: d.Place, Account: d.Account, Password: d.Password}
+func (s *scene) parse(secret string, v secretstore.Value) (*rotation.Document, error) {
+	dialect := s.store.Traits().Dialect
+	dialect.HostOptional = s.plan.Instance != ""
+	return rotation.ParseDocument(secret, dialect, v.Data)
+}
+
+// login is the login that a document stands for.
+func (s *scene) login(d *rotation.Document) target.Login {
+	place := d.Place
+	place.Instance, place.Region = s.plan.Instance, s.plan.Region
+	return target.Login{Place: place, Account: d.Account, Password: d.Password}
 }
 
 // probe logs in with a version of the secret. A version that is gone, or that can't be read as a document, has the
@@ -105,7 +116,7 @@ func (s *scene) probe(ctx context.Context, version string) (target.Proof, error)
 	if err != nil {
 		return target.Proof{}, err
 	}
-	return s.target.Probe(ctx, loginOf(d)), nil
+	return s.target.Probe(ctx, s.login(d)), nil
 }
 
 // mustLogIn asks for a proof that a login works. What a refusal means is the caller's to say.
@@ -131,16 +142,17 @@ func mustAccept(proof target.Proof, refused *rotation.Error) error {
 }
 
 // admin reads the admin secret; it is read anew by every step, because it may be rotating, too.
-func (s *scene) admin(ctx context.Context, name string) (target.Login, error) {
+func (s *scene) admin(ctx context.Context) (target.Login, error) {
+	name := s.plan.Admin
 	v, err := s.store.ReadCurrent(ctx, secretstore.Ref{Region: s.ref.Region, Name: name})
 	if err != nil {
 		return target.Login{}, namedAdmin(err, name)
 	}
-	d, err := rotation.ParseDocument(name, s.store.Traits().Dialect, v.Data)
+	d, err := s.parse(name, v)
 	if err != nil {
 		return target.Login{}, namedAdmin(err, name)
 	}
-	return loginOf(d), nil
+	return s.login(d), nil
 }
 
 // namedAdmin says of an error that it is about the admin secret.
@@ -157,14 +169,14 @@ func namedAdmin(err error, name string) error {
 // errBadLogin is MySQL's number for a refused login.
 const errBadLogin = "1045"
 
-// lock opens the locked session of the account pair with the admin secret. A refused admin login is retryable here: Look
+// lockAsAdmin opens the locked session of the account pair with the admin secret. A refused admin login is retryable here: Look
 // has seen it work, so the admin secret is probably being rotated.
-func (s *scene) lock(ctx context.Context, pair rotation.Pair) (target.Session, error) {
-	admin, err := s.admin(ctx, s.plan.Admin)
+func (s *scene) lockAsAdmin(ctx context.Context) (target.Session, error) {
+	admin, err := s.admin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	session, err := s.target.Lock(ctx, admin, pair)
+	session, err := s.lockAs(ctx, admin)
 	if rotation.CodeOf(err) == errBadLogin {
 		return nil, rotation.Errorf(rotation.Retryable, "the admin secret %s does not log in; it did when this rotation began, so it may be rotating itself",
 			s.plan.Admin).WithCode(errBadLogin)

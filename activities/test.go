@@ -10,7 +10,7 @@ import (
 type TestResult struct {
 	// Done: the version is current already.
 	Done bool `json:",omitempty"`
-	// Differences between the standby account and the current one; any sends the rotation back to Set.
+	// Differences from what the login should be; any sends the rotation back to Set.
 	Differences []string `json:",omitempty"`
 	// TLS says how the login was protected.
 	TLS string `json:",omitempty"`
@@ -26,7 +26,8 @@ func (r *Rotation) Test(ctx context.Context, in StepInput) (TestResult, error) {
 	if err != nil {
 		return TestResult{}, err
 	}
-	if act, err := rotation.DecideSet(s.plan, seen); err != nil || !act {
+	action, err := rotation.DecideEnd(s.plan, seen)
+	if err != nil || action == rotation.EndFinish {
 		return TestResult{Done: err == nil}, err
 	}
 	return s.test(ctx)
@@ -37,18 +38,13 @@ func (s *scene) test(ctx context.Context) (TestResult, error) {
 	if err != nil {
 		return TestResult{}, err
 	}
-	proof := s.target.Probe(ctx, loginOf(pending))
+	proof := s.target.Probe(ctx, s.login(pending))
 	if proof.Answer == rotation.RefusedLogin {
 		return TestResult{Differences: []string{"account " + pending.Account + " does not take its new password (" + proof.Code + ")"}}, nil
 	}
 	if err := mustLogIn(proof, nil); err != nil {
 		return TestResult{}, err
 	}
-	session, err := s.lock(ctx, base.Pair())
-	if err != nil {
-		return TestResult{}, err
-	}
-	defer session.Close()
-	differences, err := session.Differences(ctx, pending.Account, base.Account)
+	differences, err := s.method.differences(ctx, base, pending)
 	return TestResult{Differences: differences, TLS: proof.TLS}, err
 }

@@ -45,6 +45,12 @@ func (w *run) rotate() (*rotation.Result, error) {
 		if done && outcome != "" {
 			return w.close(outcome, causeOf(reason))
 		}
+		if done {
+			// There was no way back. What stopped the rotation may still do so; it goes on without an end, and without haste.
+			if err = w.breathe(reason); err != nil {
+				continue
+			}
+		}
 		err = w.forward()
 	}
 }
@@ -78,7 +84,7 @@ func (w *run) forward() error {
 		}
 		if round == longestRounds {
 			return &failed{rotation.Failure{Step: rotation.StepTest, Kind: rotation.Permanent,
-				Text: "account " + w.plan.Standby + " could not be made equal to " + w.plan.Account + ": " + strings.Join(differences, "; ")}}
+				Text: "account " + w.plan.Next() + " on " + w.plan.Address + " is not as it must be: " + strings.Join(differences, "; ")}}
 		}
 	}
 }
@@ -93,6 +99,12 @@ func (w *run) finish() (differences []string, err error) {
 			return result.Differences, err
 		}
 		w.tls = result.TLS
+		if w.moved.IsZero() {
+			w.moved = workflow.Now(ctx)
+			if !result.Moved.IsZero() {
+				w.moved = result.Moved
+			}
+		}
 		if result.Settle == 0 {
 			return nil, nil
 		}
@@ -120,6 +132,13 @@ func (w *run) backward(err error) (done bool, outcome rotation.Outcome, reason e
 		return false, "", err
 	}
 	return w.tryRollback(err)
+}
+
+// breathe waits before the rotation goes forward again after a rollback found no way back, longer each time.
+func (w *run) breathe(reason error) error {
+	w.breaths = min(max(2*w.breaths, w.timing.FirstPause), w.timing.LongestPause)
+	w.say(w.live, rotation.StateWaiting, "There is no way back: the new password is in use. What stopped the rotation: "+causeOf(reason).Text+". It goes on after "+w.breaths.String()+".")
+	return w.sleep(w.live, w.breaths, "go forward again")
 }
 
 // tryRollback rolls back; without a proof it is not done.
@@ -179,7 +198,10 @@ func (w *run) close(outcome rotation.Outcome, reason *rotation.Failure) (*rotati
 	}
 	switch outcome {
 	case rotation.Rotated:
-		result.Version, result.Former, result.Account, result.FormerAccount = p.Version, p.Base, p.Standby, p.Account
+		result.Version, result.Former, result.Account, result.FormerAccount = p.Version, p.Base, p.Next(), p.Account
+		if p.Strategy == rotation.SingleUser {
+			result.Exposure = max(w.moved.Sub(w.changed), 0)
+		}
 		if w.created {
 			result.Notes = append(result.Notes, "account "+p.Standby+" was created")
 		}

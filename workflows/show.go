@@ -64,15 +64,18 @@ func (w *run) sentence(step rotation.Step) string {
 	case rotation.StepLook:
 		return "Looking at secret " + w.req.Name() + " and its database; nothing is changed."
 	case rotation.StepNew:
-		return "Putting a pending version with a new password for account " + p.Standby + "."
+		return "Putting a pending version with a new password for account " + p.Next() + "."
 	case rotation.StepSet:
-		return "Setting the standby account " + p.Standby + " on " + p.Address + "."
+		return sentenceCase(w.setting()) + "."
 	case rotation.StepTest:
-		return "Logging in as " + p.Standby + " on " + p.Address + " and comparing its privileges with those of " + p.Account + "."
+		if p.Strategy == rotation.DualAccount {
+			return "Logging in as " + p.Standby + " on " + p.Address + " and comparing its privileges with those of " + p.Account + "."
+		}
+		return "Logging in as " + p.Account + " on " + p.Address + " with the new password."
 	case rotation.StepEnd:
 		return "Making version " + p.Version + " current. The test has passed: from here it only goes forward."
 	}
-	return "Bringing account " + p.Standby + " on " + p.Address + " and the secret's stages back to where they were."
+	return "Bringing account " + p.Next() + " on " + p.Address + " and the secret's stages back to where they were."
 }
 
 // parked says what happened, in what state things are, and what each decision would do.
@@ -99,7 +102,10 @@ func (w *run) parked(reason error) {
 	fmt.Fprintf(&b, "- **Store** `%s`, region `%s`: version `%s` was current when the rotation began; it wrote version `%s`%s.\n",
 		w.plan.Store, w.plan.Region, w.plan.Base, w.plan.Version, w.stageSentence())
 	fmt.Fprintf(&b, "- **Target** `%s` at `%s`: %s.\n", w.plan.Target, w.plan.Address, w.targetSentence())
-	fmt.Fprintf(&b, "- **Clients** that use account `%s` of the version that was current were not touched by this rotation.\n\n", w.plan.Account)
+	if w.plan.Strategy == rotation.DualAccount {
+		fmt.Fprintf(&b, "- **Clients** that use account `%s` of the version that was current were not touched by this rotation.\n", w.plan.Account)
+	}
+	b.WriteString("\n")
 	fmt.Fprintf(&b, "Decide with an update of this workflow (argument: `{\"Reason\": \"...\"}`), or with `starter resolve`:\n\n")
 	for _, c := range choices {
 		fmt.Fprintf(&b, "- `%s`: %s\n", c, decisionMeans[c])
@@ -119,10 +125,20 @@ func (w *run) targetSentence() string {
 	switch {
 	case !w.setStarted:
 		return "nothing was changed"
+	case w.plan.Strategy == rotation.SingleUser:
+		return "account `" + w.plan.Account + "` may have the new password; then the current version does not log in until the rotation goes forward"
 	case w.plan.StandbyExists:
 		return "account `" + w.plan.Standby + "` may have the new password"
 	}
 	return "account `" + w.plan.Standby + "`, which did not exist before, may have been created"
+}
+
+// setting says what Set does.
+func (w *run) setting() string {
+	if w.plan.Strategy == rotation.DualAccount {
+		return "set standby account " + w.plan.Standby + " on " + w.plan.Address
+	}
+	return "change the password of account " + w.plan.Account + " on " + w.plan.Address
 }
 
 func (w *run) closed(result *rotation.Result) {

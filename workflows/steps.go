@@ -37,10 +37,14 @@ type run struct {
 	// uncertain counts the attempts of End that may have sent a move and got no answer.
 	uncertain int
 	created   bool
-	tls       string
-	leftOut   []string
-	notes     []string
-	decision  *rotation.Decision
+	// breaths is the latest pause before going forward again.
+	breaths time.Duration
+	// changed is when the password of a single account was changed, at the earliest; moved when the stage was.
+	changed, moved time.Time
+	tls            string
+	leftOut        []string
+	notes          []string
+	decision       *rotation.Decision
 	// decided is the decision that the result reports.
 	decided *rotation.Decision
 }
@@ -96,7 +100,7 @@ func (w *run) look() error {
 
 func (w *run) new(ctx workflow.Context) error {
 	return w.step(ctx, rotation.StepNew, w.req.PatienceTime(), func(ctx workflow.Context) error {
-		ctx = w.timing.options(ctx, "put a pending version for account "+w.plan.Standby)
+		ctx = w.timing.options(ctx, "put a pending version for account "+w.plan.Next())
 		var result activities.NewResult
 		err := w.attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
 		var f *failed
@@ -109,13 +113,20 @@ func (w *run) new(ctx workflow.Context) error {
 
 func (w *run) set(ctx workflow.Context) error {
 	return w.step(ctx, rotation.StepSet, w.req.PatienceTime(), func(ctx workflow.Context) error {
-		ctx = w.timing.options(ctx, "set standby account "+w.plan.Standby+" on "+w.plan.Address)
+		ctx = w.timing.options(ctx, w.setting())
 		w.setStarted = true
+		asked := workflow.Now(ctx)
 		var result activities.SetResult
 		err := w.attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
 		if err == nil {
 			w.created = w.created || result.Created
 			w.leftOut = result.LeftOut
+		}
+		if w.changed.IsZero() {
+			w.changed = asked
+			if err == nil && !result.Changed.IsZero() {
+				w.changed = result.Changed
+			}
 		}
 		return err
 	})
@@ -123,7 +134,7 @@ func (w *run) set(ctx workflow.Context) error {
 
 func (w *run) test(ctx workflow.Context) (differences []string, err error) {
 	err = w.step(ctx, rotation.StepTest, w.req.PatienceTime(), func(ctx workflow.Context) error {
-		ctx = w.timing.options(ctx, "log in as "+w.plan.Standby+" on "+w.plan.Address+" and compare privileges")
+		ctx = w.timing.options(ctx, "log in as "+w.plan.Next()+" on "+w.plan.Address)
 		var result activities.TestResult
 		err := w.attempt(ctx, rotation.StepTest, steps.Test, activities.StepInput{Plan: w.plan}, &result)
 		differences, w.tls = result.Differences, result.TLS
@@ -144,20 +155,37 @@ func (w *run) endStep(ctx workflow.Context) (result activities.EndResult, err er
 			if f.Unanswered {
 				w.uncertain++
 			}
-			if f.Kind == rotation.Permanent {
-				// Forward only: what is permanent now (a permission that was taken away) may be mended.
-				f.Kind = rotation.Retryable
-			}
+		}
+		return notForGood(err)
+	})
+	return result, err
+}
+
+func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, err error) {
+	patience := w.req.PatienceTime()
+	// With one account whose password may have been changed, clients may be locked out until it is known which way to go: this is
+	// tried without an end, like End.
+	urgent := w.plan.Strategy == rotation.SingleUser && (w.setStarted || w.plan.Adopted)
+	if urgent {
+		patience = 0
+	}
+	err = w.step(ctx, rotation.StepRollback, patience, func(ctx workflow.Context) error {
+		ctx = w.timing.options(ctx, "bring "+w.plan.Next()+" on "+w.plan.Address+" and the secret's stages back")
+		err := w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain}, &result)
+		if urgent {
+			return notForGood(err)
 		}
 		return err
 	})
 	return result, err
 }
 
-func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, err error) {
-	err = w.step(ctx, rotation.StepRollback, w.req.PatienceTime(), func(ctx workflow.Context) error {
-		ctx = w.timing.options(ctx, "bring "+w.plan.Standby+" on "+w.plan.Address+" and the secret's stages back")
-		return w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain}, &result)
-	})
-	return result, err
+// notForGood makes a permanent failure one that is tried again: where giving up would lock clients out, what is permanent now (a
+// permission that was taken away) may be mended.
+func notForGood(err error) error {
+	var f *failed
+	if errors.As(err, &f) && f.Kind == rotation.Permanent {
+		f.Kind = rotation.Retryable
+	}
+	return err
 }

@@ -22,13 +22,15 @@ const (
 
 // course is where one rotation stands: the workflow's part, in the small.
 type course struct {
-	id      string
-	now     bool
-	step    rotation.Step
-	tries   int
-	rounds  int
-	outcome rotation.Outcome
-	plan    rotation.Plan
+	id     string
+	now    bool
+	step   rotation.Step
+	tries  int
+	rounds int
+	// forwards counts how often a rollback found no way back.
+	forwards int
+	outcome  rotation.Outcome
+	plan     rotation.Plan
 
 	setStarted, putUncertain, endFailed bool
 	uncertain                           int
@@ -62,7 +64,7 @@ func (c *course) gone() {
 
 func (c *course) retry(err error) {
 	c.tries++
-	if c.tries < mostTries || c.step == rotation.StepEnd {
+	if c.tries < mostTries || c.step == rotation.StepEnd || c.forwardOnly() {
 		return
 	}
 	c.failed(err)
@@ -112,6 +114,7 @@ func (c *course) take(s *state, e *ending) {
 	case activities.RollbackResult:
 		switch {
 		case result.Forward:
+			c.forwards++
 			c.to(rotation.StepNew)
 		case result.Nothing:
 			c.outcome = rotation.Refused
@@ -144,11 +147,19 @@ func (c *course) tookError(err error) {
 	if c.step == rotation.StepNew && errors.As(err, &e) && e.Unanswered {
 		c.putUncertain = true
 	}
-	if rotation.KindOf(err) == rotation.Retryable {
+	switch kind := rotation.KindOf(err); {
+	case c.forwardOnly() && kind != rotation.Conflict:
+		c.tries++
+	case kind == rotation.Retryable:
 		c.retry(err)
-		return
+	default:
+		c.failed(err)
 	}
-	c.failed(err)
+}
+
+// forwardOnly: the rollback of a single account whose password may have been changed is tried without an end.
+func (c *course) forwardOnly() bool {
+	return c.step == rotation.StepRollback && c.plan.Strategy == rotation.SingleUser && (c.setStarted || c.plan.Adopted)
 }
 
 // failed is what follows a step that was given up.
@@ -164,5 +175,5 @@ func (c *course) failed(err error) {
 }
 
 func (c *course) key() string {
-	return fmt.Sprintf("%s %s %d %d %s %t %t %t %d %v", c.id, c.step, c.tries, c.rounds, c.outcome, c.setStarted, c.putUncertain, c.endFailed, c.uncertain, c.plan)
+	return fmt.Sprintf("%s %s %d %d %d %s %t %t %t %d %v", c.id, c.step, c.tries, c.rounds, c.forwards, c.outcome, c.setStarted, c.putUncertain, c.endFailed, c.uncertain, c.plan)
 }

@@ -28,16 +28,17 @@ func TestProtocolHolds(t *testing.T) {
 		"a termination and a lost answer": {model.Options{Rotations: 2, Budget: model.Budget{Terminations: 1, LostAnswers: 1}}, []rotation.Outcome{rotation.Rotated}},
 	}
 	for name, test := range tests {
-		for _, partner := range []bool{false, true} {
-			name := name
-			if partner {
-				name += ", with a partner"
-			}
-			t.Run(name, func(t *testing.T) {
+		for kind, of := range map[string]func(*model.Options){
+			"first rotation": func(*model.Options) {},
+			"with a partner": func(o *model.Options) { o.Partner = true },
+			"single user":    func(o *model.Options) { o.Single = true },
+		} {
+			t.Run(kind+", "+name, func(t *testing.T) {
 				t.Parallel()
-				test.options.Partner = partner
+				options := test.options
+				of(&options)
 				begin := time.Now()
-				report := model.Explore(test.options)
+				report := model.Explore(options)
 				require.Empty(t, report.Violation, strings.Join(report.Events, "\n"))
 				for _, outcome := range test.reached {
 					require.Contains(t, report.Outcomes, outcome)

@@ -105,7 +105,7 @@ func (p *port) Read(_ context.Context, _ secretstore.Ref, id string) (secretstor
 		if !ok {
 			return nil, rotation.Errorf(rotation.Permanent, "no version %s", id)
 		}
-		return secretstore.Value{Version: id, Data: found.document()}, nil
+		return secretstore.Value{Version: id, Data: p.w.document(found)}, nil
 	})
 	value, _ := v.(secretstore.Value)
 	return value, err
@@ -113,11 +113,11 @@ func (p *port) Read(_ context.Context, _ secretstore.Ref, id string) (secretstor
 
 func (p *port) ReadCurrent(_ context.Context, ref secretstore.Ref) (secretstore.Value, error) {
 	if ref.Name == adminName {
-		return secretstore.Value{Version: "a", Data: version{account: "root", password: "root"}.document()}, nil
+		return secretstore.Value{Version: "a", Data: p.w.document(version{account: "root", password: "root"})}, nil
 	}
 	v, err := p.call("read current", true, func() (any, error) {
 		found, _ := p.w.find(p.w.current)
-		return secretstore.Value{Version: found.id, Data: found.document()}, nil
+		return secretstore.Value{Version: found.id, Data: p.w.document(found)}, nil
 	})
 	value, _ := v.(secretstore.Value)
 	return value, err
@@ -130,7 +130,7 @@ func (p *port) PutPending(_ context.Context, ref secretstore.Ref, id string, dat
 			return nil, err
 		}
 		if there, ok := p.w.find(id); ok {
-			if there.document().Equal(data) {
+			if p.w.document(there).Equal(data) {
 				return nil, nil
 			}
 			return nil, rotation.Errorf(rotation.Conflict, "version %s exists with another value", id)
@@ -190,18 +190,21 @@ func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
 	return v.(target.Proof)
 }
 
-func (p *port) Survey(_ context.Context, _ target.Login, pair rotation.Pair, current string) (target.Survey, error) {
+func (p *port) Survey(_ context.Context, q target.Question) (target.Survey, error) {
 	v, err := p.call("survey", true, func() (any, error) {
-		_, exists := p.w.accounts[pair.Standby(current)]
-		return target.Survey{Server: "s", MaxAccountLength: 32, StandbyExists: exists}, nil
+		_, exists := p.w.accounts[q.Pair.Standby(q.Current)]
+		return target.Survey{Server: "s", StandbyExists: exists}, nil
 	})
 	survey, _ := v.(target.Survey)
 	return survey, err
 }
 
 // Lock ends the session of whoever holds it, as GET_LOCK after KILL does.
-func (p *port) Lock(context.Context, target.Login, rotation.Pair) (target.Session, error) {
+func (p *port) Lock(_ context.Context, by target.Login, _ rotation.Pair) (target.Session, error) {
 	_, err := p.call("lock", true, func() (any, error) {
+		if p.w.single && p.w.accounts[by.Account].password != by.Password.Reveal() {
+			return nil, rotation.Errorf(rotation.Permanent, "refused").WithCode("1045")
+		}
 		p.w.lock = p.a.number
 		return nil, nil
 	})
@@ -256,6 +259,18 @@ func (s *session) SetPassword(_ context.Context, name string, password rotation.
 			s.p.w.touched++
 		}
 		s.p.w.accounts[name] = a
+		return nil, nil
+	})
+	return err
+}
+
+func (s *session) SetOwnPassword(_ context.Context, old, new rotation.Secret) error {
+	_, err := s.call("password "+base, func() (any, error) {
+		if s.p.w.accounts[base].password != old.Reveal() {
+			return nil, rotation.Errorf(rotation.Retryable, "not the old password").WithCode("3891")
+		}
+		s.p.w.accounts[base] = account{new.Reveal(), true}
+		s.p.w.touched++
 		return nil, nil
 	})
 	return err

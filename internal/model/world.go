@@ -42,14 +42,19 @@ type world struct {
 	lock int
 	// unfenced switches the lock off, to show what it is for.
 	unfenced bool
+	// single: one account, which has no admin and changes itself.
+	single bool
 	// touched counts changes, so that "nothing was changed" can be seen.
 	touched int
 }
 
 // initial is a secret that has been rotated before, or one without a partner yet.
-func initial(partner bool) world {
-	w := world{accounts: map[string]account{base: {"v0-password", true}}, current: "v0"}
-	if partner {
+func initial(single, partner bool) world {
+	w := world{accounts: map[string]account{base: {"v0-password", true}}, current: "v0", single: single}
+	if single {
+		w.versions = append(w.versions, version{"v-1", base, "v-1-password"})
+		w.previous = "v-1"
+	} else if partner {
 		w.versions = append(w.versions, version{"v-1", suffixed, "v-1-password"})
 		w.previous = "v-1"
 		w.accounts[suffixed] = account{"v-1-password", true}
@@ -110,6 +115,9 @@ func (w *world) key(b *strings.Builder) {
 }
 
 // document is the text of a version's document.
-func (v version) document() rotation.Secret {
+func (w *world) document(v version) rotation.Secret {
+	if w.single {
+		return rotation.NewSecret(fmt.Sprintf(`{"AccountName":%q,"AccountPassword":%q,"Endpoint":"db"}`, v.account, v.password))
+	}
 	return rotation.NewSecret(fmt.Sprintf(`{"AccountName":%q,"AccountPassword":%q,"Endpoint":"db","MasterSecret":%q}`, v.account, v.password, adminName))
 }

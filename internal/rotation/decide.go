@@ -26,8 +26,8 @@ func DecideNew(p Plan, seen Versions, keep int) (NewAction, error) {
 	return NewPut, seen.CheckRoom(keep, p.Restore)
 }
 
-// DecideSet says whether Set acts: not if the version is current already. It is asked again under the lock, because only
-// then can no other attempt act between the answer and the change. Test and Rollback's second look ask the same.
+// DecideSet says whether Set may change the target: not if the version is current already. It is asked under the lock, because
+// only then can no other attempt act between the answer and the change.
 func DecideSet(p Plan, seen Versions) (act bool, err error) {
 	if seen.Holder(Current) == p.Version {
 		return false, nil
@@ -45,10 +45,14 @@ const (
 	EndFinish EndAction = "finish"
 )
 
-// DecideEnd decides from the versions that End saw.
+// DecideEnd decides from the versions that End saw; Set and Test ask it for their first look. With one account, a pending stage
+// that was taken off or moved does not stop the rotation: if the password is changed, the only way is forward.
 func DecideEnd(p Plan, seen Versions) (EndAction, error) {
 	if seen.Holder(Current) == p.Version {
 		return EndFinish, nil
+	}
+	if _, exists := seen.Find(p.Version); p.Strategy == SingleUser && exists {
+		return EndMove, p.checkBase(seen)
 	}
 	return EndMove, p.checkOurs(seen)
 }

@@ -16,6 +16,8 @@ type Dialect struct {
 	Engine string
 	// Suffix tells the two accounts of a pair apart.
 	Suffix string
+	// HostOptional: the address may be missing, because the target knows it by another way.
+	HostOptional bool
 }
 
 // AlibabaDialect is the document of the Function Compute recipe for self-managed MySQL.
@@ -51,6 +53,8 @@ type Place struct {
 	Port     int
 	Database string
 	TLS      TLSMode
+	// Instance and Region say where it is in a cloud, for targets that are reached through its API.
+	Instance, Region string
 }
 
 // SameServer says whether two places are the same address, whatever the database and TLS.
@@ -87,7 +91,7 @@ func ParseDocument(secret string, dialect Dialect, data Secret) (*Document, erro
 		name     string
 		into     *string
 		required bool
-	}{{dialect.Account, &d.Account, true}, {dialect.Host, &d.Place.Host, true}, {dialect.Database, &d.Place.Database, false}, {dialect.Admin, &d.Admin, false}} {
+	}{{dialect.Account, &d.Account, true}, {dialect.Host, &d.Place.Host, !dialect.HostOptional}, {dialect.Database, &d.Place.Database, false}, {dialect.Admin, &d.Admin, false}} {
 		if err := d.text(secret, f.name, f.into, f.required); err != nil {
 			return nil, err
 		}

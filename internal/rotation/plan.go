@@ -21,12 +21,16 @@ type Plan struct {
 	Restore string `json:",omitempty"`
 	// StalePending is a version of an unfinished rotation that carried the pending stage.
 	StalePending string `json:",omitempty"`
-	// Account is the login of the base version, Standby the other of its pair.
+	// Previous is the version that was current before the base version, "" if none is known.
+	Previous string `json:",omitempty"`
+	// Account is the login of the base version, Standby the other of its pair ("" with one account).
 	Account string
-	Standby string
+	Standby string `json:",omitempty"`
 	// StandbyExists says whether the standby account existed.
-	StandbyExists bool
-	// Admin is the admin secret.
+	StandbyExists bool `json:",omitempty"`
+	// Adopted: Version is that of an unfinished rotation, whose password the account has already.
+	Adopted bool `json:",omitempty"`
+	// Admin is the admin secret, "" if the account changes itself.
 	Admin string `json:",omitempty"`
 	// Address is the target's host and port, for people.
 	Address string
@@ -39,6 +43,14 @@ type Plan struct {
 	// LongestAttempt is how long an attempt of a step can still run after it was given up.
 	LongestAttempt time.Duration
 	Notes          []string `json:",omitempty"`
+}
+
+// Next is the login of the version that the rotation writes.
+func (p Plan) Next() string {
+	if p.Strategy == DualAccount {
+		return p.Standby
+	}
+	return p.Account
 }
 
 // Failure is an error as it stands in histories and results.
@@ -77,6 +89,9 @@ type Result struct {
 	Address string `json:",omitempty"`
 	// TLS says in words how the login that proved the outcome was protected.
 	TLS string `json:",omitempty"`
+	// Exposure is how long the secret's current version did not log in: from the change in the database to the move of the
+	// stage. Only single-user has one; where a step died in between, it is an upper bound.
+	Exposure time.Duration `json:",omitempty"`
 	// LeftOut are privileges that the admin could not give and that were allowed to be missing.
 	LeftOut []string `json:",omitempty"`
 	// Reason is the failure that led to an outcome other than Rotated.

@@ -31,10 +31,8 @@ type Proof struct {
 
 // Survey is what Look sees of the server: everything that can refuse a rotation before it changes anything.
 type Survey struct {
-	Server string
-	// MaxAccountLength is the server's limit in characters.
-	MaxAccountLength int
-	StandbyExists    bool
+	Server        string
+	StandbyExists bool
 	// KeepsPasswords: a password history or reuse interval would forbid going back to the standby account's password (3638).
 	KeepsPasswords bool
 	Notes          []string
@@ -44,11 +42,21 @@ type Survey struct {
 type Target interface {
 	// Probe logs in once, on a connection of its own, as a client would.
 	Probe(ctx context.Context, login Login) Proof
-	// Survey looks with the admin account, changing nothing. A standby account whose privileges could not be made equal to
-	// the current account's is a permanent error, as are missing rights of the admin, and a name that is too long.
-	Survey(ctx context.Context, admin Login, pair rotation.Pair, current string) (Survey, error)
+	// Survey looks, changing nothing. What a rotation could not do is a permanent error: missing rights, a name that is too
+	// long, a standby account whose privileges could not be made equal to the current account's.
+	Survey(ctx context.Context, q Question) (Survey, error)
 	// Lock opens a session that holds the lock of the account pair. It ends the session of a former holder first.
-	Lock(ctx context.Context, admin Login, pair rotation.Pair) (Session, error)
+	Lock(ctx context.Context, by Login, pair rotation.Pair) (Session, error)
+}
+
+// Question is what a survey is for.
+type Question struct {
+	// By is who changes the target: the admin, or the account itself.
+	By       Login
+	Strategy rotation.Strategy
+	Pair     rotation.Pair
+	// Current is the account that is current.
+	Current string
 }
 
 // Session changes the accounts of one pair, under their lock. Close gives the lock back; it is safe to call twice.
@@ -59,6 +67,9 @@ type Session interface {
 	Create(ctx context.Context, account, like string, password rotation.Secret) (Change, error)
 	// SetPassword replaces the password of the account on all its hosts.
 	SetPassword(ctx context.Context, account string, password rotation.Secret) error
+	// SetOwnPassword replaces the password of the account that the session is logged in as. Where the server can compare, an
+	// account that no longer has the old one is a retryable error (3891): look again.
+	SetOwnPassword(ctx context.Context, old, new rotation.Secret) error
 	// Level makes hosts, privileges and attributes of the account equal to those of the account like: nothing missing, nothing more.
 	// Accounts on further hosts get the password.
 	Level(ctx context.Context, account, like string, password rotation.Secret) (Change, error)

@@ -1,0 +1,236 @@
+package activities
+
+import (
+	"context"
+	"slices"
+
+	"rotor/internal/rotation"
+	"rotor/internal/target"
+)
+
+// dualAccount lets two accounts take turns. Clients use the current one, which is never touched.
+type dualAccount struct{ *scene }
+
+func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotation.Document, versions rotation.Versions) error {
+	p := &m.plan
+	p.Standby = doc.Pair().Standby(doc.Account)
+	proof := m.target.Probe(ctx, m.login(doc))
+	if err := mustLogIn(proof, m.currentRefused(doc)); err != nil {
+		return err
+	}
+	p.Server, p.TLS = proof.Server, proof.TLS
+	survey, err := m.survey(ctx, doc)
+	if err != nil {
+		return err
+	}
+	if survey.Server != proof.Server {
+		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
+			"give both documents an Endpoint that always leads to the server that takes changes", p.Admin)
+	}
+	p.Notes = append(p.Notes, survey.Notes...)
+	if p.StandbyExists = survey.StandbyExists; p.StandbyExists {
+		if err := m.findRestore(ctx, req, versions); err != nil {
+			return err
+		}
+	}
+	if survey.KeepsPasswords && p.Restore != "" && !req.AcceptPasswordHistory {
+		return rotation.FieldError("AcceptPasswordHistory", "the server's password history would forbid giving account %s its former password back "+
+			"(error 3638), so a rollback could not restore it; accept that with AcceptPasswordHistory, or switch the policy off for this account", p.Standby)
+	}
+	return nil
+}
+
+// findRestore finds the version whose password the standby account has: previous if it names the account, else the
+// newest that logs in. Wrong passwords count on the server, so each is tried once, and the likeliest first.
+func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, versions rotation.Versions) error {
+	p := &m.plan
+	candidates := make([]string, 0, len(versions))
+	if previous := versions.Holder(rotation.Previous); previous != "" {
+		candidates = append(candidates, previous)
+	}
+	for _, v := range versions {
+		if v.ID != p.Base && v.ID != p.Version && !slices.Contains(candidates, v.ID) {
+			candidates = append(candidates, v.ID)
+		}
+	}
+	var tried []rotation.Secret
+	for _, id := range candidates {
+		doc, err := m.document(ctx, id)
+		if err != nil && rotation.KindOf(err) == rotation.Permanent {
+			continue // not a document of this kind, or dropped meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if doc.Account != p.Standby || slices.ContainsFunc(tried, doc.Password.Equal) {
+			continue
+		}
+		tried = append(tried, doc.Password)
+		proof := m.target.Probe(ctx, m.login(doc))
+		switch proof.Answer {
+		case rotation.Accepted:
+			p.Restore = id
+			return nil
+		case rotation.Unknown:
+			return mustLogIn(proof, nil)
+		}
+	}
+	if _, begun := versions.Find(p.Version); begun {
+		// The workflow was reset to its beginning after Set: the account may have this rotation's password.
+		proof, err := m.probe(ctx, p.Version)
+		if err != nil {
+			return err
+		}
+		if proof.Answer == rotation.Accepted {
+			return nil
+		}
+	}
+	if req.AdoptStandby {
+		p.Notes = append(p.Notes, "account "+p.Standby+" existed and no version of the secret logs in to it; it is adopted as asked")
+		return nil
+	}
+	return rotation.Errorf(rotation.Permanent, "account %s exists, and no version of secret %s logs in to it, so it may be somebody else's; "+
+		"drop it if it is not needed, or take it over with AdoptStandby", p.Standby, m.ref.Name)
+}
+
+func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) (SetResult, error) {
+	if err := mustLogIn(m.target.Probe(ctx, m.login(base)), rotation.Errorf(rotation.Permanent,
+		"the current version of secret %s no longer logs in as %s", m.ref.Name, base.Account)); err != nil {
+		return SetResult{}, err
+	}
+	session, err := m.lockAsAdmin(ctx)
+	if err != nil {
+		return SetResult{}, err
+	}
+	defer session.Close()
+	if act, err := m.stillOurs(ctx); err != nil || !act {
+		return SetResult{Done: err == nil}, err
+	}
+	exists, err := session.Exists(ctx, m.plan.Standby)
+	if err != nil {
+		return SetResult{}, err
+	}
+	if !exists {
+		if m.plan.StandbyExists {
+			return SetResult{}, rotation.Errorf(rotation.Conflict, "account %s was dropped by somebody else while this rotation ran", m.plan.Standby)
+		}
+		change, err := session.Create(ctx, m.plan.Standby, m.plan.Account, pending.Password)
+		return SetResult{Created: true, Given: change.Given, Taken: change.Taken, LeftOut: change.LeftOut}, err
+	}
+	if err := m.setPassword(ctx, session, pending); err != nil {
+		return SetResult{}, err
+	}
+	change, err := session.Level(ctx, m.plan.Standby, m.plan.Account, pending.Password)
+	return SetResult{Given: change.Given, Taken: change.Taken, LeftOut: change.LeftOut}, err
+}
+
+// setPassword gives the standby account the pending password. An account that was not there when Look looked must be
+// this rotation's own: the pending password logs in to it.
+func (m dualAccount) setPassword(ctx context.Context, session target.Session, pending *rotation.Document) error {
+	if m.plan.StandbyExists {
+		// Every host's account gets it, also where one has it already: an earlier attempt may have died between two.
+		return session.SetPassword(ctx, m.plan.Standby, pending.Password)
+	}
+	return mustLogIn(m.target.Probe(ctx, m.login(pending)), rotation.Errorf(rotation.Conflict,
+		"account %s appeared while this rotation ran, and this rotation's password does not log in to it: somebody else created it", m.plan.Standby))
+}
+
+func (m dualAccount) differences(ctx context.Context, base, pending *rotation.Document) ([]string, error) {
+	session, err := m.lockAsAdmin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	return session.Differences(ctx, pending.Account, base.Account)
+}
+
+func (m dualAccount) undo(ctx context.Context) (notes []string, forward bool, err error) {
+	session, err := m.lockAsAdmin(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer session.Close()
+	if err := m.mayUndo(ctx); err != nil {
+		return nil, false, err
+	}
+	what, err := m.decideStandby(ctx, session)
+	if err != nil {
+		return nil, false, err
+	}
+	switch what {
+	case rotation.StandbyDrop:
+		return []string{"account " + m.plan.Standby + " was dropped again"}, false, session.Drop(ctx, m.plan.Standby)
+	case rotation.StandbyRestore:
+		restore, err := m.document(ctx, m.plan.Restore)
+		if err != nil {
+			return nil, false, err
+		}
+		return []string{"account " + m.plan.Standby + " has the password of version " + m.plan.Restore + " again; privileges that were taken from it are not given back"},
+			false, session.SetPassword(ctx, m.plan.Standby, restore.Password)
+	case rotation.StandbyDisable:
+		random, err := rotation.GeneratePassword(m.Random, m.plan.PasswordLength)
+		if err != nil {
+			return nil, false, err
+		}
+		return []string{"account " + m.plan.Standby + " has a random password that is kept nowhere, because no version holds its former one"},
+			false, session.SetPassword(ctx, m.plan.Standby, random)
+	}
+	return nil, false, nil
+}
+
+func (m dualAccount) decideStandby(ctx context.Context, session target.Session) (rotation.StandbyAction, error) {
+	exists, err := session.Exists(ctx, m.plan.Standby)
+	if err != nil {
+		return "", err
+	}
+	restore, pending := rotation.RefusedLogin, rotation.RefusedLogin
+	if exists && m.plan.Restore != "" {
+		proof, err := m.probe(ctx, m.plan.Restore)
+		if err != nil {
+			return "", err
+		}
+		restore = proof.Answer
+	}
+	if exists && restore != rotation.Accepted {
+		proof, err := m.probe(ctx, m.plan.Version)
+		if err != nil {
+			return "", err
+		}
+		pending = proof.Answer
+	}
+	return rotation.DecideStandby(m.plan, exists, restore, pending)
+}
+
+func (m dualAccount) undone(ctx context.Context) (forward bool, err error) {
+	session, err := m.lockAsAdmin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer session.Close()
+	if m.plan.StandbyExists && m.plan.Restore == "" {
+		proof, err := m.probe(ctx, m.plan.Version)
+		if err != nil {
+			return false, err
+		}
+		if proof.Answer != rotation.RefusedLogin {
+			return false, rotation.Errorf(rotation.Conflict, "account %s still takes the password of the version that was rolled back", m.plan.Standby)
+		}
+		return false, nil
+	}
+	exists, err := session.Exists(ctx, m.plan.Standby)
+	if err != nil {
+		return false, err
+	}
+	if exists != m.plan.StandbyExists {
+		return false, rotation.Errorf(rotation.Conflict, "account %s should exist: %t; it exists: %t", m.plan.Standby, m.plan.StandbyExists, exists)
+	}
+	if !exists {
+		return false, nil
+	}
+	proof, err := m.probe(ctx, m.plan.Restore)
+	if err != nil {
+		return false, err
+	}
+	return false, mustAccept(proof, rotation.Errorf(rotation.Conflict, "account %s does not take the password of version %s, which it had before",
+		m.plan.Standby, m.plan.Restore))
+}

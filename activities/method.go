@@ -1,0 +1,40 @@
+package activities
+
+import (
+	"context"
+
+	"rotor/internal/rotation"
+	"rotor/internal/target"
+)
+
+// method is what differs between the strategies.
+type method interface {
+	// look completes the plan with what it finds at the target, and refuses what can't be rotated.
+	look(ctx context.Context, req rotation.Request, doc *rotation.Document, versions rotation.Versions) error
+	// set changes the target, under the lock, if current is the base version and pending is on ours.
+	set(ctx context.Context, base, pending *rotation.Document) (SetResult, error)
+	// differences are what keeps the pending login, which works, from being as good as the current one.
+	differences(ctx context.Context, base, pending *rotation.Document) ([]string, error)
+	// undo undoes what set did, under the lock. forward says that there is no way back.
+	undo(ctx context.Context) (notes []string, forward bool, err error)
+	// undone proves that it is undone, under the lock, and changes nothing: pending is off, so the next rotation may have begun.
+	// forward is as in undo.
+	undone(ctx context.Context) (forward bool, err error)
+}
+
+func (s *scene) methodOf(strategy rotation.Strategy) method {
+	if strategy == rotation.SingleUser {
+		return singleUser{s}
+	}
+	return dualAccount{s}
+}
+
+// lockAs opens the locked session of the account pair.
+func (s *scene) lockAs(ctx context.Context, by target.Login) (target.Session, error) {
+	return s.target.Lock(ctx, by, s.pair())
+}
+
+// pair is the pair of the accounts, or would be if there were two: a single account is locked under the same name.
+func (s *scene) pair() rotation.Pair {
+	return rotation.PairOf(s.plan.Account, s.store.Traits().Dialect.Suffix)
+}

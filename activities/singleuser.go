@@ -1,0 +1,177 @@
+package activities
+
+import (
+	"context"
+
+	"rotor/internal/rotation"
+	"rotor/internal/target"
+)
+
+// singleUser replaces the password of the one account, which changes itself where there is no admin secret. From that change to the
+// move of the stage the current version does not log in; once the change is made, the only way is forward.
+type singleUser struct{ *scene }
+
+func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.Document, versions rotation.Versions) error {
+	p := &m.plan
+	by, version, err := m.whoLogsIn(ctx, p.Base, p.StalePending, versions.Holder(rotation.Previous))
+	if err != nil {
+		return err
+	}
+	switch version {
+	case "":
+		return m.currentRefused(doc).WithCode(errBadLogin)
+	case p.Base:
+	case p.StalePending:
+		// It is the only password that works: the unfinished rotation is finished.
+		p.Version, p.Adopted, p.StalePending = version, true, ""
+		p.Notes = append(p.Notes, "version "+version+" of an unfinished rotation logs in already; that rotation is finished instead of beginning another")
+	default:
+		p.Notes = append(p.Notes, "the current version does not log in, the previous one, "+version+", does; the account gets the new password all the same")
+	}
+	survey, err := m.surveyAs(ctx, doc, by)
+	if err != nil {
+		return err
+	}
+	p.Server, p.TLS = survey.Server, by.proof.TLS
+	if survey.Server != by.proof.Server {
+		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
+			"give both documents an address that always leads to the server that takes changes", p.Admin)
+	}
+	p.Notes = append(p.Notes, survey.Notes...)
+	return nil
+}
+
+// someone is a login that was let in.
+type someone struct {
+	login target.Login
+	proof target.Proof
+}
+
+// whoLogsIn gives the first of the versions that logs in to the account, "" if none does.
+func (m singleUser) whoLogsIn(ctx context.Context, versions ...string) (someone, string, error) {
+	for _, id := range versions {
+		if id == "" {
+			continue
+		}
+		doc, err := m.document(ctx, id)
+		if err != nil && rotation.KindOf(err) == rotation.Permanent && id != m.plan.Base {
+			continue
+		}
+		if err != nil {
+			return someone{}, "", err
+		}
+		if doc.Account != m.plan.Account {
+			continue
+		}
+		login := m.login(doc)
+		proof := m.target.Probe(ctx, login)
+		if proof.Answer == rotation.RefusedLogin {
+			continue
+		}
+		return someone{login, proof}, id, mustLogIn(proof, nil)
+	}
+	return someone{}, "", nil
+}
+
+func (m singleUser) surveyAs(ctx context.Context, doc *rotation.Document, by someone) (target.Survey, error) {
+	if m.plan.Admin != "" {
+		return m.survey(ctx, doc)
+	}
+	return m.target.Survey(ctx, target.Question{By: by.login, Strategy: m.plan.Strategy, Pair: doc.Pair(), Current: doc.Account})
+}
+
+func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (SetResult, error) {
+	by, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version, m.plan.StalePending, m.plan.Previous)
+	if err != nil {
+		return SetResult{}, err
+	}
+	switch version {
+	case m.plan.Version:
+		return SetResult{}, nil // an earlier attempt did it
+	case "":
+		return SetResult{}, rotation.Errorf(rotation.Conflict, "no version of secret %s logs in as %s: somebody else changed the account",
+			m.ref.Name, m.plan.Account).WithCode(errBadLogin)
+	}
+	session, err := m.session(ctx, by.login)
+	if err != nil {
+		return SetResult{}, err
+	}
+	defer session.Close()
+	if act, err := m.stillOurs(ctx); err != nil || !act {
+		return SetResult{Done: err == nil}, err
+	}
+	changed := m.Now()
+	if m.plan.Admin == "" {
+		err = session.SetOwnPassword(ctx, by.login.Password, pending.Password)
+	} else {
+		err = session.SetPassword(ctx, m.plan.Account, pending.Password)
+	}
+	return SetResult{Changed: changed}, err
+}
+
+// session is a locked one, of the admin if there is one, else of the account itself.
+func (m singleUser) session(ctx context.Context, own target.Login) (target.Session, error) {
+	if m.plan.Admin != "" {
+		return m.lockAsAdmin(ctx)
+	}
+	session, err := m.lockAs(ctx, own)
+	if rotation.CodeOf(err) == errBadLogin {
+		// It was let in a moment ago, so another attempt has changed the password.
+		return nil, rotation.Errorf(rotation.Retryable, "account %s was changed between two logins; looking again", m.plan.Account).WithCode(errBadLogin)
+	}
+	return session, err
+}
+
+// differences: there is one account, and its privileges are its own.
+func (m singleUser) differences(context.Context, *rotation.Document, *rotation.Document) ([]string, error) {
+	return nil, nil
+}
+
+func (m singleUser) undo(ctx context.Context) (notes []string, forward bool, err error) {
+	own, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	if err != nil || version == m.plan.Version {
+		return nil, err == nil, err
+	}
+	if version == "" {
+		return nil, false, m.neither()
+	}
+	session, err := m.session(ctx, own.login)
+	if err != nil {
+		return nil, false, err
+	}
+	defer session.Close()
+	if err := m.mayUndo(ctx); err != nil {
+		return nil, false, err
+	}
+	// An attempt of Set that held the lock is dead now; whether it was faster is seen under the lock only.
+	_, version, err = m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	if err == nil && version == "" {
+		err = m.neither()
+	}
+	return nil, err == nil && version == m.plan.Version, err
+}
+
+func (m singleUser) undone(ctx context.Context) (forward bool, err error) {
+	own, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	if err != nil {
+		return false, err
+	}
+	if version == "" {
+		return false, m.neither()
+	}
+	session, err := m.session(ctx, own.login)
+	if err != nil {
+		return false, err
+	}
+	defer session.Close()
+	_, version, err = m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	if err == nil && version == "" {
+		err = m.neither()
+	}
+	return err == nil && version == m.plan.Version, err
+}
+
+func (m singleUser) neither() *rotation.Error {
+	return rotation.Errorf(rotation.Conflict, "account %s takes neither the current version's password nor this rotation's: somebody else changed it",
+		m.plan.Account).WithCode(errBadLogin)
+}
