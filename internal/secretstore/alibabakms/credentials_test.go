@@ -12,6 +12,7 @@ import (
 	"rotor/internal/cloudsim"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/alibabakms"
+	"rotor/internal/secretstore/wire/wiretest"
 )
 
 func newServer(t *testing.T, handler http.HandlerFunc) string {
@@ -70,10 +71,10 @@ func TestCredentialsDoNotLeak(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
 	require.NoError(t, os.Mkdir(filepath.Join(home, ".aliyun"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(home, ".aliyun", "config.json"), []byte(`{"access_key_secret": "`+canary+`",,`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(home, ".aliyun", "config.json"), []byte(`{"access_key_secret": "`+wiretest.Canary+`",,`), 0o600))
 	_, err := b.ReadCurrent(t.Context(), ref)
 	requireKind(t, err, rotation.Retryable, "no-credentials")
-	require.NotContains(t, err.Error(), canary)
+	wiretest.RequireNoCanary(t, err.Error())
 }
 
 func TestTemporaryCredentials(t *testing.T) {

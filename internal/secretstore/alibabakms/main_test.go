@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"rotor/internal/cloudsim"
+	"rotor/internal/secretstore/wire/wiretest"
 )
 
 // TestMain gives the SDK's default chain the simulator's credentials and nothing else.
@@ -27,10 +28,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	if run, asked := children[os.Getenv(childVariable)]; asked {
-		run()
-		os.Exit(0)
-	}
+	wiretest.RunChild(children)
 	code := m.Run()
 	_ = os.RemoveAll(home)
 	os.Exit(code)

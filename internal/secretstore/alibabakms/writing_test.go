@@ -10,6 +10,7 @@ import (
 	sim "rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/alibabakms"
+	"rotor/internal/secretstore/wire/wiretest"
 )
 
 const (
@@ -107,7 +108,7 @@ func TestAnsweredChanges(t *testing.T) {
 			require.False(t, ours.Unanswered)
 		})
 	}
-	store, err := alibabakms.New(alibabakms.Options{Endpoint: nobody})
+	store, err := alibabakms.New(alibabakms.Options{Endpoint: wiretest.Nobody})
 	require.NoError(t, err)
 	var ours *rotation.Error
 	require.ErrorAs(t, store.PutPending(t.Context(), ref, "v2", rotation.NewSecret("x")), &ours)

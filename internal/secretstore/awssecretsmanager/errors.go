@@ -1,0 +1,173 @@
+package awssecretsmanager
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+	"rotor/internal/secretstore/wire"
+)
+
+// Codes that decide more than a text.
+const (
+	codeNotFound         = "ResourceNotFoundException" // for a secret, a version and a stage alike
+	codeExists           = "ResourceExistsException"
+	codeInvalidRequest   = "InvalidRequestException"
+	codeInvalidParameter = "InvalidParameterException"
+	codeLimit            = "LimitExceededException"
+)
+
+// attempt is what was tried, for the text of an error.
+type attempt struct {
+	// doing reads "cannot <doing> secret ...".
+	doing  string
+	action string
+	ref    secretstore.Ref
+	// version is the version that was named, if one was. It need not exist for a put.
+	version string
+	// value is what was sent, so that no echo of it is taken for a code.
+	value rotation.Secret
+	// writes says that the store was asked to change something.
+	writes bool
+}
+
+type meaning struct {
+	kind rotation.Kind
+	text string
+}
+
+const (
+	clockAdvice = "it does not accept the request's time or signature; check this machine's clock (5 minutes off at most) and the secret access key"
+	unavailable = "it is not available at the moment"
+)
+
+// meanings are the codes of Secrets Manager and those that all of AWS's APIs share (its API reference, "Common Errors").
+var meanings = map[string]meaning{
+	codeExists:           {rotation.Conflict, "the version exists already, with another value; somebody else wrote it"},
+	codeInvalidRequest:   {rotation.Permanent, "it does not do this to the secret in the state that it is in"},
+	codeInvalidParameter: {rotation.Permanent, "it does not take a parameter; a value may have 65,536 bytes"},
+	// The SDK takes this for throttling.
+	codeLimit: {rotation.Permanent, "a quota is used up: a secret may have 20 labels, and about 100 versions within a day; " +
+		"take labels off that nobody needs, or wait"},
+	"DecryptionFailure": {rotation.Permanent, "it can't decrypt the value with the secret's KMS key; check that the key is enabled, and that " +
+		"the worker's identity may kms:Decrypt with it"},
+	"EncryptionFailure": {rotation.Permanent, "it can't encrypt the value with the secret's KMS key; check that the key is enabled and symmetric, " +
+		"and that the worker's identity may kms:GenerateDataKey and kms:DescribeKey on it"},
+	"ValidationException":         {rotation.Permanent, "it finds the request invalid"},
+	"SerializationException":      {rotation.Permanent, "it can't read the request; is the endpoint Secrets Manager's?"},
+	"UnknownOperationException":   {rotation.Permanent, "the endpoint does not know this operation; is it Secrets Manager's?"},
+	"InvalidAction":               {rotation.Permanent, "the endpoint does not know this operation; is it Secrets Manager's?"},
+	"InternalServiceError":        {rotation.Retryable, "it failed inside"},
+	"InternalFailure":             {rotation.Retryable, "it failed inside"},
+	"InternalServerError":         {rotation.Retryable, "it failed inside"},
+	"ServiceUnavailable":          {rotation.Retryable, unavailable},
+	"ServiceUnavailableException": {rotation.Retryable, unavailable},
+	"RequestTimeout":              {rotation.Retryable, unavailable},
+	"RequestTimeoutException":     {rotation.Retryable, unavailable},
+
+	"UnrecognizedClientException":         {rotation.Permanent, "it does not know the access key, or not in this region; check the worker's credentials"},
+	"InvalidClientTokenId":                {rotation.Permanent, "it does not know the access key, or not in this region; check the worker's credentials"},
+	"MissingAuthenticationTokenException": {rotation.Permanent, "the request carried no credentials"},
+	"MissingAuthenticationToken":          {rotation.Permanent, "the request carried no credentials"},
+	"IncompleteSignatureException":        {rotation.Permanent, "it finds the signature incomplete; check the access key"},
+	"IncompleteSignature":                 {rotation.Permanent, "it finds the signature incomplete; check the access key"},
+	"InvalidSignatureException":           {rotation.Retryable, clockAdvice},
+	"SignatureDoesNotMatch":               {rotation.Retryable, clockAdvice},
+	"RequestExpired":                      {rotation.Retryable, clockAdvice},
+	"RequestTimeTooSkewed":                {rotation.Retryable, clockAdvice},
+	"ExpiredTokenException":               {rotation.Retryable, "the worker's temporary credentials have expired; the next attempt asks for new ones"},
+	"ExpiredToken":                        {rotation.Retryable, "the worker's temporary credentials have expired; the next attempt asks for new ones"},
+	"OptInRequired":                       {rotation.Permanent, "the account is not signed up for the service, or not in this region"},
+}
+
+// classify is the one place that decides what a failure means.
+func (a attempt) classify(f *wire.Failure) *rotation.Error {
+	kind, what, code := rotation.Retryable, f.What(), string(f.Cause)
+	if f.Cause == wire.Answered {
+		m := a.meaning(f)
+		kind, what = m.kind, m.text
+		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
+		if f.RequestID != "" {
+			what += "; request " + f.RequestID
+		}
+	}
+	unanswered := a.writes && f.Sent && (f.Cause != wire.Answered || f.Status >= 500 || f.Code == "")
+	switch {
+	case unanswered:
+		what += fateUnknown
+	case a.writes && !f.Sent:
+		what += "; nothing was sent, so nothing has changed"
+	}
+	failed := a.failed(kind, what).WithCode(code)
+	failed.Unanswered = unanswered
+	return failed
+}
+
+const fateUnknown = "; whether it took effect is not known"
+
+// meaning tells what an answer means.
+func (a attempt) meaning(f *wire.Failure) meaning {
+	switch {
+	case f.Code == codeNotFound && a.version != "" && a.action != "PutSecretValue":
+		return meaning{rotation.Retryable, fmt.Sprintf("there is no such secret, or no version %s of it (yet)", a.version)}
+	case f.Code == codeNotFound:
+		return meaning{rotation.Permanent, "there is no such secret, or no version of it is current; check name and region, and whether the " +
+			"worker's credentials are of the secret's account (a secret of another account needs its ARN)"}
+	case strings.HasPrefix(f.Code, "AccessDenied"):
+		return meaning{rotation.Permanent, "permission denied; " + a.permissionAdvice()}
+	}
+	if m, known := meanings[f.Code]; known {
+		return m
+	}
+	if _, throttled := retry.DefaultThrottleErrorCodes[f.Code]; throttled {
+		return meaning{rotation.Retryable, "it takes no more requests from this account at the moment"}
+	}
+	switch {
+	case f.Status >= 500:
+		return meaning{rotation.Retryable, "it failed inside"}
+	case f.Code == "":
+		return meaning{rotation.Retryable, "the answer is none of Secrets Manager's; is the endpoint the right one, and what stands before it?"}
+	case f.Status == 403:
+		return meaning{rotation.Permanent, "it forbids this"}
+	}
+	return meaning{rotation.Retryable, fmt.Sprintf("it answered with an error that this program does not know (status %d)", f.Status)}
+}
+
+// permissionAdvice names what the worker's identity lacks. The code is the same for the secret and for its key.
+func (a attempt) permissionAdvice() string {
+	resource, region := a.ref.Name, regionOf(a.ref)
+	if !strings.HasPrefix(resource, "arn:") {
+		resource = "arn:" + partition(region) + ":secretsmanager:" + region + ":*:secret:" + resource + "-*"
+	}
+	advice := "allow secretsmanager:" + a.action + " on " + resource + " to the worker's identity"
+	switch a.action {
+	case "GetSecretValue":
+		advice += ", and kms:Decrypt on the key if the secret is encrypted with one of your own"
+	case "PutSecretValue":
+		advice += ", and kms:GenerateDataKey and kms:Decrypt on the key if the secret is encrypted with one of your own"
+	}
+	return advice
+}
+
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+func (a attempt) failed(kind rotation.Kind, what string) *rotation.Error {
+	return rotation.Errorf(kind, "cannot %s secret %s in %s: %s", a.doing, a.ref.Name, regionOf(a.ref), what)
+}
+
+// unreadable is the error of an answer that lacks what it should hold.
+func (a attempt) unreadable() *rotation.Error {
+	return a.classify(&wire.Failure{Cause: wire.Unreadable, Sent: true})
+}

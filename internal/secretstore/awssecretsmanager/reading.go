@@ -1,0 +1,215 @@
+package awssecretsmanager
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+)
+
+// Stages in Secrets Manager's spelling.
+const (
+	stageCurrent  = "AWSCURRENT"
+	stagePending  = "AWSPENDING"
+	stagePrevious = "AWSPREVIOUS"
+)
+
+var stages = map[string]rotation.Stage{
+	stageCurrent: rotation.Current, stagePending: rotation.Pending, stagePrevious: rotation.Previous,
+}
+
+const (
+	pageSize = 100
+	// maxPages ends the reading of an endpoint whose pages never end.
+	maxPages = 50
+	// settling is after how long a value that can't be found is not merely late.
+	settling = time.Minute
+)
+
+// Versions implements secretstore.Store. Labels are taken from one answer, which has all of them as they were at one
+// moment; the list, which has the versions without labels and the times, comes page by page.
+func (s *Store) Versions(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
+	description, err := s.describe(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	versions, err := s.list(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	found := 0
+	for i := range versions {
+		labels, labelled := description.VersionIdsToStages[versions[i].ID]
+		if labelled {
+			found++
+		}
+		for _, label := range labels {
+			if stage, known := stages[label]; known {
+				versions[i].Stages = append(versions[i].Stages, stage)
+			} else {
+				versions[i].Labels = append(versions[i].Labels, label)
+			}
+		}
+	}
+	if found < len(description.VersionIdsToStages) {
+		return nil, listing(ref).failed(rotation.Retryable, "a version that carries a label is not in the list (yet)")
+	}
+	versions.SortNewestFirst()
+	return versions, nil
+}
+
+func listing(ref secretstore.Ref) attempt {
+	return attempt{doing: "list the versions of", action: "ListSecretVersionIds", ref: ref}
+}
+
+// list gives all versions, without their labels.
+func (s *Store) list(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
+	a := listing(ref)
+	var versions rotation.Versions
+	var next *string
+	for range maxPages {
+		var page *secretsmanager.ListSecretVersionIdsOutput
+		err := s.do(ctx, a, func(ctx context.Context, c *secretsmanager.Client, id *string) (err error) {
+			page, err = c.ListSecretVersionIds(ctx, &secretsmanager.ListSecretVersionIdsInput{
+				SecretId: id, IncludeDeprecated: aws.Bool(true), MaxResults: aws.Int32(pageSize), NextToken: next,
+			})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if page.ARN == nil {
+			return nil, a.unreadable()
+		}
+		for _, v := range page.Versions {
+			if aws.ToString(v.VersionId) == "" || v.CreatedDate == nil {
+				return nil, a.unreadable()
+			}
+			if _, twice := versions.Find(*v.VersionId); !twice {
+				versions = append(versions, rotation.Version{ID: *v.VersionId, Created: *v.CreatedDate})
+			}
+		}
+		if next = page.NextToken; aws.ToString(next) == "" {
+			return versions, nil
+		}
+	}
+	return nil, a.unreadable()
+}
+
+// describe looks at the secret and refuses one that is not to be rotated here.
+func (s *Store) describe(ctx context.Context, ref secretstore.Ref) (*secretsmanager.DescribeSecretOutput, error) {
+	a := attempt{doing: "describe", action: "DescribeSecret", ref: ref}
+	var description *secretsmanager.DescribeSecretOutput
+	err := s.do(ctx, a, func(ctx context.Context, c *secretsmanager.Client, id *string) (err error) {
+		description, err = c.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: id})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if description.ARN == nil {
+		return nil, a.unreadable()
+	}
+	if reason := refusal(ref, description); reason != "" {
+		return nil, rotation.Errorf(rotation.Permanent, "secret %s in %s can't be rotated here: %s", ref.Name, regionOf(ref), reason)
+	}
+	return description, nil
+}
+
+// Forms of what a description says and an error repeats.
+var (
+	serviceForm  = regexp.MustCompile(`^[a-z0-9.-]{1,64}$`)
+	functionForm = regexp.MustCompile(`^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]+:function:[A-Za-z0-9_:$-]{1,170}$`)
+)
+
+func ifForm(form *regexp.Regexp, s, otherwise string) string {
+	if form.MatchString(s) {
+		return s
+	}
+	return otherwise
+}
+
+// refusal says why a secret is not to be rotated here, and how it could be; "" if it is.
+func refusal(ref secretstore.Ref, d *secretsmanager.DescribeSecretOutput) string {
+	region := regionOf(ref)
+	switch {
+	case d.DeletedDate != nil:
+		return "it is scheduled for deletion; restore it (RestoreSecret) if it is still needed"
+	case aws.ToString(d.OwningService) != "":
+		return fmt.Sprintf("it is managed by %s, which rotates it itself; for accounts of your own, make a secret of your own",
+			ifForm(serviceForm, *d.OwningService, "an AWS service"))
+	case aws.ToBool(d.RotationEnabled):
+		by := ""
+		if d.RotationLambdaARN != nil {
+			by = " with " + ifForm(functionForm, *d.RotationLambdaARN, "a Lambda function")
+		}
+		return fmt.Sprintf("Secrets Manager rotates it%s, and two rotators would take it from each other; hand it over with: "+
+			"aws secretsmanager cancel-rotate-secret --region %s --secret-id %s", by, region, ref.Name)
+	case aws.ToString(d.PrimaryRegion) != "" && *d.PrimaryRegion != region:
+		return fmt.Sprintf("it is a replica; rotate the one in %s", ifForm(regionForm, *d.PrimaryRegion, "its primary region"))
+	}
+	return ""
+}
+
+// ReadCurrent implements secretstore.Store. It refuses nothing that Versions refuses: an admin secret may be AWS's own.
+func (s *Store) ReadCurrent(ctx context.Context, ref secretstore.Ref) (secretstore.Value, error) {
+	a := attempt{doing: "read the current version of", action: "GetSecretValue", ref: ref}
+	return s.read(ctx, a, secretsmanager.GetSecretValueInput{VersionStage: aws.String(stageCurrent)})
+}
+
+// Read implements secretstore.Store. A version that is not there is retryable: one that was just written may not be
+// visible yet, and the code does not tell the two apart. One that has been there for a while without a value (RotateSecret
+// leaves such placeholders) is permanent.
+func (s *Store) Read(ctx context.Context, ref secretstore.Ref, version string) (secretstore.Value, error) {
+	a := attempt{doing: fmt.Sprintf("read version %s of", version), action: "GetSecretValue", ref: ref, version: version}
+	if version == "" {
+		return secretstore.Value{}, a.failed(rotation.Permanent, "no version was named")
+	}
+	value, err := s.read(ctx, a, secretsmanager.GetSecretValueInput{VersionId: aws.String(version)})
+	if err == nil || rotation.CodeOf(err) != codeNotFound {
+		return value, err
+	}
+	versions, listErr := s.list(ctx, ref)
+	if listErr != nil {
+		return secretstore.Value{}, listErr
+	}
+	if v, exists := versions.Find(version); exists && time.Since(v.Created) > settling {
+		return secretstore.Value{}, a.failed(rotation.Permanent, "the version has no value; RotateSecret leaves such versions behind").WithCode(codeNotFound)
+	}
+	return secretstore.Value{}, err
+}
+
+func (s *Store) read(ctx context.Context, a attempt, in secretsmanager.GetSecretValueInput) (secretstore.Value, error) {
+	var out *secretsmanager.GetSecretValueOutput
+	err := s.do(ctx, a, func(ctx context.Context, c *secretsmanager.Client, id *string) (err error) {
+		in.SecretId = id
+		out, err = c.GetSecretValue(ctx, &in)
+		return err
+	})
+	switch {
+	case err != nil:
+		return secretstore.Value{}, s.explain(ctx, a, err)
+	case out.SecretString == nil && out.SecretBinary != nil:
+		return secretstore.Value{}, a.failed(rotation.Permanent, "its value is binary (SecretBinary), not text; store the document as SecretString")
+	case out.SecretString == nil, out.CreatedDate == nil, aws.ToString(out.VersionId) == "", a.version != "" && *out.VersionId != a.version:
+		return secretstore.Value{}, a.unreadable()
+	}
+	return secretstore.Value{Version: *out.VersionId, Data: rotation.NewSecret(*out.SecretString), Created: *out.CreatedDate}, nil
+}
+
+// explain finds out what InvalidRequestException is about: its text says so, but may not be repeated.
+func (s *Store) explain(ctx context.Context, a attempt, err error) error {
+	if rotation.CodeOf(err) != codeInvalidRequest {
+		return err
+	}
+	if _, refused := s.describe(ctx, a.ref); refused != nil && rotation.KindOf(refused) == rotation.Permanent && rotation.CodeOf(refused) == "" {
+		return refused
+	}
+	return err
+}
