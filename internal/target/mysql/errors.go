@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"database/sql/driver"
 	"errors"
@@ -107,6 +108,10 @@ func loginFailure(ctx context.Context, doing string, login target.Login, err err
 	case errors.Is(err, mysqldriver.ErrCleartextPassword), errors.Is(err, mysqldriver.ErrOldPassword), errors.Is(err, mysqldriver.ErrUnknownPlugin):
 		return rotation.Errorf(rotation.Permanent, "%s: the server asks for an authentication method that this program does not speak or that would show "+
 			"the password; give the account caching_sha2_password, or mysql_native_password on MariaDB", doing).WithCode(codeProtocol)
+	}
+	if errors.Is(err, rsa.ErrMessageTooLong) {
+		return rotation.Errorf(rotation.Permanent, "%s: the password is too long to be sent without TLS; switch TLS on, or take a password of at most 200 bytes",
+			doing).WithCode(codeProtocol)
 	}
 	if f := networkFailure(ctx, doing, err, w.late); f != nil {
 		return f

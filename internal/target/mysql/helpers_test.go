@@ -2,6 +2,7 @@ package mysql_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -121,4 +122,13 @@ func setPassword(t *testing.T, on *mysql.Target, s *mysqld.Server, user, passwor
 	require.NoError(t, err)
 	defer session.Close()
 	require.NoError(t, session.SetPassword(t.Context(), user, rotation.NewSecret(password)))
+}
+
+var lockName = regexp.MustCompile(`rotor:[0-9a-f]{32}`)
+
+func lockNameIn(t *testing.T, heard string) string {
+	t.Helper()
+	name := lockName.FindString(heard)
+	require.NotEmpty(t, name)
+	return name
 }

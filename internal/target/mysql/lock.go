@@ -24,20 +24,20 @@ func lockName(server string, pair rotation.Pair) string {
 
 const killPoll = 10 * time.Millisecond
 
-// Lock opens a session of the admin that holds GET_LOCK of the account pair. If another session holds it, that one is killed
+// Lock opens a session, of the admin or of the account itself, that holds GET_LOCK of the account pair. If another session holds it, that one is killed
 // and seen to be gone first: a statement of it that waits in the server (behind FLUSH TABLES WITH READ LOCK) would else be
 // carried out later, its client long dead.
 //
 // The lock is one server's: on Galera and behind a proxy that shares connections it does not keep everybody out. On MySQL 5.6
 // a session has one lock at a time, so nothing else may take one on this session.
 //
-// A refused admin login is an error with code "1045".
-func (t *Target) Lock(ctx context.Context, admin target.Login, pair rotation.Pair) (target.Session, error) {
-	conn, err := t.openAdmin(ctx, admin)
+// A refused login is an error with code "1045".
+func (t *Target) Lock(ctx context.Context, by target.Login, pair rotation.Pair) (target.Session, error) {
+	conn, err := t.openBounded(ctx, by)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{target: t, admin: admin, conn: conn, pair: pair}
+	s := &session{target: t, by: by, conn: conn, pair: pair}
 	if err := s.begin(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -45,17 +45,17 @@ func (t *Target) Lock(ctx context.Context, admin target.Login, pair rotation.Pai
 	return s, nil
 }
 
-// openAdmin logs in and bounds what the session can wait for in the server.
-func (t *Target) openAdmin(ctx context.Context, admin target.Login) (*connection, error) {
-	// The admin needs no database, and need not be let into the one that a document names.
-	admin.Place.Database = ""
-	conn, err := t.open(ctx, admin)
+// openBounded logs in and bounds what the session can wait for in the server.
+func (t *Target) openBounded(ctx context.Context, by target.Login) (*connection, error) {
+	// A session that changes accounts needs no database, and the admin need not be let into the one that a document names.
+	by.Place.Database = ""
+	conn, err := t.open(ctx, by)
 	if err != nil {
 		return nil, err
 	}
 	if err := t.bound(ctx, conn.Conn); err != nil {
 		conn.close()
-		return nil, failure(err, "set up the session of %q at %s", admin.Account, admin.Place.Address())
+		return nil, failure(err, "set up the session of %q at %s", by.Account, by.Place.Address())
 	}
 	return conn, nil
 }
@@ -69,7 +69,8 @@ func (t *Target) bound(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	seconds := max(1, int(t.options.StatementTimeout.Seconds()*3/4))
-	settings := fmt.Sprintf("SET SESSION wait_timeout = %d, lock_wait_timeout = %d", int(idleTimeout.Seconds()), seconds)
+	idle := max(1, int(t.options.IdleTimeout.Seconds()))
+	settings := fmt.Sprintf("SET SESSION wait_timeout = %d, lock_wait_timeout = %d", idle, seconds)
 	if strings.Contains(strings.ToLower(version), "mariadb") {
 		settings += fmt.Sprintf(", max_statement_time = %d", seconds)
 	}
@@ -92,10 +93,7 @@ func (s *session) begin(ctx context.Context) error {
 	if err := s.take(limited); err != nil {
 		return err
 	}
-	if s.server, err = account.Inspect(ctx, s.conn.Conn); err != nil {
-		return s.note(err)
-	}
-	s.rights, err = account.ReadRights(ctx, s.conn.Conn, s.server)
+	s.server, err = account.Inspect(ctx, s.conn.Conn)
 	return s.note(err)
 }
 
@@ -106,33 +104,37 @@ func (s *session) take(ctx context.Context) error {
 	for {
 		var got sql.NullInt64
 		if err := s.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 0)", s.lock).Scan(&got); err != nil {
-			return failure(err, "%s", doing)
+			return orBusy(ctx, busy, failure(err, "%s", doing))
 		}
 		if got.Int64 == 1 {
 			return nil
 		}
 		var holder sql.NullInt64
 		if err := s.conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", s.lock).Scan(&holder); err != nil {
-			return failure(err, "%s", doing)
+			return orBusy(ctx, busy, failure(err, "%s", doing))
 		}
 		if !holder.Valid {
 			continue // given back between the two
 		}
-		switch err := s.end(ctx, holder.Int64); {
-		case number(err) == erKillDenied:
-			busy = rotation.Errorf(rotation.Retryable, "%s: session %d of another account holds it, and the admin may not end that (CONNECTION_ADMIN, "+
+		err := s.end(ctx, holder.Int64)
+		if number(err) == erKillDenied {
+			busy = rotation.Errorf(rotation.Retryable, "%s: session %d of another account holds it, and this one may not end that (CONNECTION_ADMIN, "+
 				"on MariaDB CONNECTION ADMIN, before MySQL 8 SUPER)", doing, holder.Int64).WithCode(strconv.Itoa(erKillDenied))
-			fallthrough
-		case err == nil:
-			if !pause(ctx, killPoll) {
-				return busy
-			}
-		case ctx.Err() != nil:
+		} else if err != nil {
+			return orBusy(ctx, busy, failure(err, "%s: end session %d, which holds it", doing, holder.Int64))
+		}
+		if !pause(ctx, killPoll) {
 			return busy
-		default:
-			return failure(err, "%s: end session %d, which holds it", doing, holder.Int64)
 		}
 	}
+}
+
+// orBusy: an error after the time is up is the time's.
+func orBusy(ctx context.Context, busy *rotation.Error, err error) error {
+	if ctx.Err() != nil {
+		return busy
+	}
+	return err
 }
 
 // end kills a session and waits until the server has none of that number.

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,15 +12,11 @@ import (
 	"rotor/internal/target/mysql/account"
 )
 
-// idleTimeout is how long the server keeps a locked session that says nothing. It is not the server's own setting, which may
-// be shorter than a slow answer of the secret store.
-const idleTimeout = 10 * time.Minute
-
 // session is a session that holds the lock of an account pair. All its statements are on one connection; if that breaks,
 // whatever is asked of the session afterwards is an error.
 type session struct {
 	target   *Target
-	admin    target.Login
+	by       target.Login
 	pair     rotation.Pair
 	conn     *connection
 	id       int64
@@ -32,7 +29,7 @@ type session struct {
 	closed bool
 }
 
-func (s *session) address() string { return s.admin.Place.Address() }
+func (s *session) address() string { return s.by.Place.Address() }
 
 // guard makes sure that the lock is still this session's before anything is done under it. A proxy that reconnects by
 // itself, or somebody's RELEASE_ALL_LOCKS, would have lost it silently.
@@ -57,12 +54,21 @@ func (s *session) note(err error) error {
 	return err
 }
 
-func (s *session) options(like string) account.Options {
+// options for making an account equal to another. The admin's rights are read when they are needed first: an account that
+// changes only itself has no right to look at them.
+func (s *session) options(ctx context.Context, like string) (account.Options, error) {
+	if s.rights == nil {
+		rights, err := account.ReadRights(ctx, s.conn.Conn, s.server)
+		if err != nil {
+			return account.Options{}, s.note(err)
+		}
+		s.rights = rights
+	}
 	return account.Options{
 		AllowMissing: s.target.options.AllowMissing,
 		Rights:       s.rights,
 		FirstHost:    s.target.hostOf(s.serverID, like),
-	}
+	}, nil
 }
 
 // Exists says whether the account exists, under any host.
@@ -94,12 +100,34 @@ func (s *session) SetPassword(ctx context.Context, name string, password rotatio
 	return s.note(account.SetPassword(ctx, s.conn.Conn, s.server, set, password, false))
 }
 
+// SetOwnPassword replaces the password of the session's own account, on the host under which it was let in: under further
+// hosts it keeps the old one. MySQL 8.0.13 and later compare the old one.
+func (s *session) SetOwnPassword(ctx context.Context, old, new rotation.Secret) error {
+	if err := s.guard(ctx); err != nil {
+		return err
+	}
+	err := s.note(account.SetOwnPassword(ctx, s.conn.Conn, s.server, old, new, false))
+	var e *rotation.Error
+	if errors.As(err, &e) && e.Code == codeOldPasswordWrong {
+		// Another attempt was faster, or a person: a login tells.
+		e.Kind = rotation.Retryable
+	}
+	return err
+}
+
+// codeOldPasswordWrong is the number of a REPLACE with another password than the account has.
+const codeOldPasswordWrong = "3891"
+
 // Level makes the account equal to the account like, and reads both again to see that it is.
 func (s *session) Level(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
 	if err := s.guard(ctx); err != nil {
 		return target.Change{}, err
 	}
-	changes, err := account.Level(ctx, s.conn.Conn, s.server, like, name, password, s.options(like))
+	options, err := s.options(ctx, like)
+	if err != nil {
+		return target.Change{}, err
+	}
+	changes, err := account.Level(ctx, s.conn.Conn, s.server, like, name, password, options)
 	return target.Change{Given: changes.Given, Taken: changes.Taken, LeftOut: changes.LeftOut}, s.note(err)
 }
 
@@ -108,7 +136,11 @@ func (s *session) Differences(ctx context.Context, name, like string) ([]string,
 	if err := s.guard(ctx); err != nil {
 		return nil, err
 	}
-	changes, err := account.Compare(ctx, s.conn.Conn, s.server, like, name, s.options(like))
+	options, err := s.options(ctx, like)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := account.Compare(ctx, s.conn.Conn, s.server, like, name, options)
 	if err != nil {
 		return nil, s.note(err)
 	}
@@ -144,7 +176,7 @@ func (s *session) Drop(ctx context.Context, name string) error {
 	s.sort(set, last)
 	for _, a := range set.Accounts {
 		one := account.Set{User: name, Accounts: []account.Account{a}}
-		changes, err := account.Difference(s.server, account.Set{User: name}, one, account.Options{Rights: s.rights})
+		changes, err := account.Difference(s.server, account.Set{User: name}, one, account.Options{})
 		if err == nil {
 			_, err = account.Apply(ctx, s.conn.Conn, s.server, changes, rotation.Secret{})
 		}
@@ -210,7 +242,7 @@ func (s *session) Close() {
 // endAbandoned kills what is left of this session in the server, over another connection. If it can't be done, the next
 // Lock does it.
 func (s *session) endAbandoned(ctx context.Context) {
-	conn, err := s.target.open(ctx, s.admin)
+	conn, err := s.target.open(ctx, s.by)
 	if err != nil {
 		return
 	}

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rotor/internal/rotation"
@@ -10,95 +11,153 @@ import (
 	"rotor/internal/target/mysql/account"
 )
 
-// Survey looks with the admin account, without the lock and changing nothing. A refused admin login is an error with code
-// "1045".
-func (t *Target) Survey(ctx context.Context, admin target.Login, pair rotation.Pair, current string) (target.Survey, error) {
-	conn, err := t.openAdmin(ctx, admin)
+// Survey looks without the lock and changes nothing. A refused login is an error with code "1045".
+func (t *Target) Survey(ctx context.Context, q target.Question) (target.Survey, error) {
+	conn, err := t.openBounded(ctx, q.By)
 	if err != nil {
 		return target.Survey{}, err
 	}
 	defer conn.close()
-	s := surveyor{target: t, admin: admin, conn: conn, current: current, standby: pair.Standby(current)}
+	s := surveyor{Question: q, target: t, conn: conn}
 	survey, err := s.look(ctx)
 	return survey, sessionError(err)
 }
 
 type surveyor struct {
-	target           *Target
-	admin            target.Login
-	conn             *connection
-	current, standby string
+	target.Question
+	target *Target
+	conn   *connection
+	server account.Server
 }
 
+func (s *surveyor) address() string { return s.By.Place.Address() }
+
 func (s *surveyor) refuse(format string, args ...any) error {
-	return rotation.Errorf(rotation.Permanent, "%s: %s", s.admin.Place.Address(), fmt.Sprintf(format, args...))
+	return rotation.Errorf(rotation.Permanent, "%s: %s", s.address(), fmt.Sprintf(format, args...))
 }
 
 func (s *surveyor) look(ctx context.Context) (target.Survey, error) {
 	id, err := identity(ctx, s.conn.Conn)
 	if err != nil {
-		return target.Survey{}, failure(err, "ask %s who it is", s.admin.Place.Address())
+		return target.Survey{}, failure(err, "ask %s who it is", s.address())
 	}
-	server, err := account.Inspect(ctx, s.conn.Conn)
-	if err != nil {
+	if s.server, err = account.Inspect(ctx, s.conn.Conn); err != nil {
 		return target.Survey{}, err
 	}
-	if server.ReadOnly {
+	if s.server.ReadOnly {
 		return target.Survey{}, rotation.Errorf(rotation.Permanent, "%s is read-only: a replica, or a reader endpoint; "+
-			"put the address of the server that takes changes into the documents", s.admin.Place.Address()).WithCode("1290")
+			"put the address of the server that takes changes into the documents", s.address()).WithCode("1290")
 	}
-	if err := server.CheckUser(s.standby); err != nil {
+	if err := s.checkPolicy(s.server.Policy); err != nil {
 		return target.Survey{}, err
 	}
-	if err := s.checkPolicy(server.Policy); err != nil {
-		return target.Survey{}, err
+	survey := target.Survey{Server: id}
+	switch {
+	case s.Strategy == rotation.DualAccount:
+		err = s.pair(ctx, &survey)
+	case s.By.Account == s.Current:
+		err = s.itself(ctx, &survey)
+	default:
+		err = s.single(ctx, &survey)
 	}
-	survey := target.Survey{Server: id, MaxAccountLength: server.UserLength}
-	return survey, s.accounts(ctx, server, &survey)
+	return survey, err
 }
 
-// accounts looks at the two accounts, and at what the admin may do with them.
-func (s *surveyor) accounts(ctx context.Context, server account.Server, survey *target.Survey) error {
-	current, err := account.Read(ctx, s.conn.Conn, server, s.current)
+// pair looks at the two accounts, and at what the admin may do with them.
+func (s *surveyor) pair(ctx context.Context, survey *target.Survey) error {
+	name := s.Pair.Standby(s.Current)
+	if err := s.server.CheckUser(name); err != nil {
+		return err
+	}
+	current, rights, err := s.asAdmin(ctx)
 	if err != nil {
 		return err
 	}
-	if len(current.Accounts) == 0 {
-		return s.refuse("account %q does not exist; the login of the current version is let in as another one (anonymous, or through a proxy)", s.current)
-	}
-	standby, err := account.Read(ctx, s.conn.Conn, server, s.standby)
+	standby, err := account.Read(ctx, s.conn.Conn, s.server, name)
 	if err != nil {
-		return err
-	}
-	rights, err := account.ReadRights(ctx, s.conn.Conn, server)
-	if err != nil {
-		return err
-	}
-	if err := s.checkCreateUser(server, rights); err != nil {
 		return err
 	}
 	if err := rights.Check(standby); err != nil {
 		return err
 	}
-	changes, err := account.Compare(ctx, s.conn.Conn, server, s.current, s.standby,
+	changes, err := account.Compare(ctx, s.conn.Conn, s.server, s.Current, name,
 		account.Options{AllowMissing: s.target.options.AllowMissing, Rights: rights})
 	if err != nil {
 		return err
 	}
 	survey.StandbyExists = len(standby.Accounts) > 0
 	// Set gives the standby account the current one's policy, so that either may forbid going back.
-	survey.KeepsPasswords = server.KeepsPasswords(current) || survey.StandbyExists && server.KeepsPasswords(standby)
-	survey.Notes = notes(s.current, current, changes)
+	survey.KeepsPasswords = s.server.KeepsPasswords(current) || survey.StandbyExists && s.server.KeepsPasswords(standby)
+	survey.Notes = s.notes(current)
+	for _, left := range changes.LeftOut {
+		survey.Notes = append(survey.Notes, "the admin account can't grant "+left+"; it is left out")
+	}
+	survey.Notes = append(survey.Notes, changes.Notes...)
 	return nil
 }
 
-// checkCreateUser: every rotation changes a password, also where the accounts are equal already and nothing else is done.
-func (s *surveyor) checkCreateUser(server account.Server, rights *account.Rights) error {
-	some := account.Set{User: s.standby, Accounts: []account.Account{{Host: "%"}}}
-	_, err := account.Difference(server, account.Set{User: s.current}, some, account.Options{Rights: rights})
+// single looks at one account that an admin changes.
+func (s *surveyor) single(ctx context.Context, survey *target.Survey) error {
+	current, rights, err := s.asAdmin(ctx)
 	if err != nil {
+		return err
+	}
+	if err := rights.Check(current); err != nil {
+		return err
+	}
+	survey.KeepsPasswords = s.server.KeepsPasswords(current)
+	survey.Notes = s.notes(current)
+	return nil
+}
+
+// deniedReading are the answers to an account that may not read the accounts.
+var deniedReading = []string{"1044", "1045", "1142", "1143", "1227"}
+
+// itself looks at one account that changes itself. Few of those may read the grant tables, so that what is to be seen there
+// counts only where it can be seen.
+func (s *surveyor) itself(ctx context.Context, survey *target.Survey) error {
+	set, err := account.Read(ctx, s.conn.Conn, s.server, s.Current)
+	if slices.Contains(deniedReading, rotation.CodeOf(err)) {
+		survey.KeepsPasswords = s.server.KeepsPasswords(account.Set{})
+		survey.Notes = []string{fmt.Sprintf("account %q changes itself and can't see whether it exists under further hosts; there it would keep its former password",
+			s.Current)}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(set.Accounts) > 1 {
+		return s.refuse("account %q exists on several hosts (%s), and can change itself on one only; give the secret an admin secret, which can change them all",
+			s.Current, strings.Join(set.Hosts(), ", "))
+	}
+	survey.KeepsPasswords = s.server.KeepsPasswords(set)
+	survey.Notes = s.notes(set)
+	return nil
+}
+
+// asAdmin reads the current account and the admin's rights, and sees that they are enough to change passwords.
+func (s *surveyor) asAdmin(ctx context.Context) (account.Set, *account.Rights, error) {
+	current, err := account.Read(ctx, s.conn.Conn, s.server, s.Current)
+	if err != nil {
+		return account.Set{}, nil, err
+	}
+	if len(current.Accounts) == 0 {
+		return account.Set{}, nil, s.refuse("account %q does not exist; the login of the current version is let in as another one (an anonymous account, or a proxy user)", s.Current)
+	}
+	rights, err := account.ReadRights(ctx, s.conn.Conn, s.server)
+	if err != nil {
+		return account.Set{}, nil, err
+	}
+	return current, rights, s.checkCreateUser(rights)
+}
+
+// checkCreateUser: every rotation changes a password, also where the accounts are equal already and nothing else is done. The
+// account package tells it of a drop, which takes the same right.
+func (s *surveyor) checkCreateUser(rights *account.Rights) error {
+	some := account.Set{User: s.Current, Accounts: []account.Account{{Host: "%"}}}
+	if _, err := account.Difference(s.server, account.Set{User: s.Current}, some, account.Options{Rights: rights}); err != nil {
 		return s.refuse("the admin account %q lacks CREATE USER, which it takes to create accounts and to change passwords; "+
-			"GRANT CREATE USER ON *.* to it", s.admin.Account)
+			"GRANT CREATE USER ON *.* to it", s.By.Account)
 	}
 	return nil
 }
@@ -122,14 +181,10 @@ func (s *surveyor) checkPolicy(p *account.Policy) error {
 	return nil
 }
 
-func notes(name string, current account.Set, changes account.Changes) []string {
-	var notes []string
-	if len(current.Shadows) > 0 {
-		notes = append(notes, fmt.Sprintf("anonymous accounts on %s are preferred by the server to %q for some clients, which are refused then (1045)",
-			strings.Join(current.Shadows, ", "), name))
+func (s *surveyor) notes(current account.Set) []string {
+	if len(current.Shadows) == 0 {
+		return nil
 	}
-	for _, left := range changes.LeftOut {
-		notes = append(notes, "the admin account can't grant "+left+"; it is left out")
-	}
-	return append(notes, changes.Notes...)
+	return []string{fmt.Sprintf("for some clients the server prefers the anonymous accounts on %s to %q, and refuses the login then (1045)",
+		strings.Join(current.Shadows, ", "), current.User)}
 }

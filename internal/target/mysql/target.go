@@ -25,6 +25,9 @@ const (
 	DefaultStatementTimeout = 20 * time.Second
 	// DefaultLockTimeout bounds how long Lock tries to end the session that holds the lock.
 	DefaultLockTimeout = 15 * time.Second
+	// DefaultIdleTimeout is how long the server keeps a session of the admin that says nothing, whatever its own setting is.
+	// A KILL that meets a session of MySQL 5.6 between two statements can leave it waiting, with its lock, until then.
+	DefaultIdleTimeout = time.Minute
 )
 
 // Options are the settings of the target. The zero value works.
@@ -32,7 +35,7 @@ type Options struct {
 	// CAFiles are PEM files with certificates of authorities that are trusted beside the system's.
 	CAFiles []string
 	// Timeouts; zero means the default.
-	DialTimeout, LoginTimeout, StatementTimeout, LockTimeout time.Duration
+	DialTimeout, LoginTimeout, StatementTimeout, LockTimeout, IdleTimeout time.Duration
 	// AllowMissing are privileges that a standby account may lack where the admin can't grant them; nil means
 	// account.DefaultAllowMissing.
 	AllowMissing []string
@@ -60,6 +63,7 @@ func New(options Options) (*Target, error) {
 	}{
 		{&options.DialTimeout, DefaultDialTimeout}, {&options.LoginTimeout, DefaultLoginTimeout},
 		{&options.StatementTimeout, DefaultStatementTimeout}, {&options.LockTimeout, DefaultLockTimeout},
+		{&options.IdleTimeout, DefaultIdleTimeout},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def

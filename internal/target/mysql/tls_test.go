@@ -10,6 +10,7 @@ import (
 	"rotor/internal/devstack/mysqld"
 	"rotor/internal/devstack/mysqld/mysqldtest"
 	"rotor/internal/rotation"
+	"rotor/internal/target"
 	"rotor/internal/target/mysql"
 )
 
@@ -157,7 +158,7 @@ func TestARefusedLoginIsTriedOnce(t *testing.T) {
 					require.Equal(t, "1045", rotation.CodeOf(err))
 					require.Equal(t, 2, r.connections(), "mode %s", mode)
 
-					_, err = on.Survey(t.Context(), wrong, rotation.PairOf("once", "_rt"), "once")
+					_, err = on.Survey(t.Context(), target.Question{By: wrong, Strategy: rotation.DualAccount, Pair: rotation.PairOf("once", "_rt"), Current: "once"})
 					require.Equal(t, "1045", rotation.CodeOf(err))
 					require.Equal(t, 3, r.connections(), "mode %s", mode)
 				}

@@ -1,0 +1,17 @@
+package mysql
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/target"
+)
+
+// ReleaseLock gives up the lock of a session behind its back.
+func ReleaseLock(t *testing.T, of target.Session) {
+	t.Helper()
+	s := of.(*session)
+	_, err := s.conn.ExecContext(t.Context(), "DO RELEASE_LOCK(?)", s.lock)
+	require.NoError(t, err)
+}
