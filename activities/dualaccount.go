@@ -23,7 +23,7 @@ func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotati
 	if err != nil {
 		return err
 	}
-	if survey.Server != proof.Server {
+	if !m.sameServer(survey, proof) {
 		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
 			"give both documents an Endpoint that always leads to the server that takes changes", p.Admin)
 	}

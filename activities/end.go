@@ -25,6 +25,7 @@ type EndResult struct {
 	// Moved is when this attempt moved the stage.
 	Moved time.Time `json:",omitzero"`
 	TLS   string    `json:",omitempty"`
+	Proof string    `json:",omitempty"`
 }
 
 // End moves the current stage from the base version to this rotation's, and proves it: read back, and logged in.
@@ -63,7 +64,7 @@ func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
 		}
 		result.Moved = s.Now()
 	}
-	result.TLS, err = s.finish(ctx)
+	result.TLS, result.Proof, err = s.finish(ctx)
 	if err != nil && action == rotation.EndMove {
 		// This attempt has moved the stage. The next one must not take that move for the one whose answer was lost.
 		err = unanswered(err)
@@ -83,33 +84,33 @@ func unanswered(err error) error {
 }
 
 // finish takes pending off where the store wants that, reads back, and logs in with what is current now.
-func (s *scene) finish(ctx context.Context) (tls string, err error) {
+func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	seen, err := s.versions(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if s.store.Traits().ClearsPending && seen.Holder(rotation.Pending) == s.plan.Version {
 		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
-			return "", err
+			return "", "", err
 		}
 	}
 	current, err := s.store.ReadCurrent(ctx, s.ref)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	switch current.Version {
 	case s.plan.Version:
 	case s.plan.Base:
-		return "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.ref.Name)
+		return "", "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.ref.Name)
 	default:
-		return "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
+		return "", "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
 			current.Version, s.ref.Name, s.plan.Version)
 	}
 	doc, err := s.parse(s.ref.Name, current)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	proof := s.target.Probe(ctx, s.login(doc))
-	return proof.TLS, mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
+	return proof.TLS, proofOf(proof), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
 		"somebody else changed the account", s.plan.Version, s.ref.Name, doc.Account))
 }

@@ -28,7 +28,7 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 	}
 	s, err := r.scene(rotation.Plan{
 		Store: req.Store, Region: req.RegionId, Secret: req.Name(), Target: req.Target(), Instance: req.InstanceId,
-		Version: in.Version, PasswordLength: req.PasswordLength, LongestAttempt: r.LongestAttempt,
+		Version: in.Version, LoginDemanded: req.Proof == rotation.ProofLogin, PasswordLength: req.PasswordLength, LongestAttempt: r.LongestAttempt,
 	})
 	if err != nil {
 		return rotation.Plan{}, err
@@ -94,17 +94,17 @@ func (s *scene) finished(doc *rotation.Document) rotation.Plan {
 
 // strategy takes the strategy from the request, else from the document.
 func (s *scene) strategy(req rotation.Request, doc *rotation.Document) (rotation.Strategy, error) {
-	strategy := req.Strategy
+	strategy, admin := req.Strategy, doc.Admin != "" || s.target.Traits().APIAdmin
 	if strategy == "" {
 		strategy = rotation.SingleUser
-		if doc.Admin != "" {
+		if admin {
 			strategy = rotation.DualAccount
 		}
 	}
 	switch {
 	case strategy == rotation.DualPassword:
 		return "", rotation.FieldError("Strategy", "%s is not available; available: %s, %s", strategy, rotation.DualAccount, rotation.SingleUser)
-	case strategy == rotation.DualAccount && doc.Admin == "":
+	case strategy == rotation.DualAccount && !admin:
 		return "", rotation.FieldError("secret "+s.ref.Name, "strategy %s needs an admin secret; name it in field %s of the document", strategy,
 			s.store.Traits().Dialect.Admin)
 	}
@@ -130,12 +130,20 @@ func (s *scene) currentRefused(doc *rotation.Document) *rotation.Error {
 		"put the password that works into the secret, then rotate", s.ref.Name, doc.Account)
 }
 
+// sameServer says whether the admin and a login reach the same server. An API speaks of an instance, not of a server.
+func (s *scene) sameServer(survey target.Survey, proof target.Proof) bool {
+	return s.target.Traits().APIAdmin || survey.Server == proof.Server
+}
+
 // survey looks with the admin secret. A refused login is tried once more with the secret read anew.
 func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Survey, error) {
 	for again := false; ; again = true {
 		admin, err := s.admin(ctx)
 		if err != nil {
 			return target.Survey{}, err
+		}
+		if s.target.Traits().APIAdmin {
+			return s.target.Survey(ctx, target.Question{By: admin, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account})
 		}
 		if !admin.Place.SameServer(doc.Place) {
 			d := s.store.Traits().Dialect

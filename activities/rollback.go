@@ -23,6 +23,7 @@ type RollbackResult struct {
 	Nothing bool     `json:",omitempty"`
 	Notes   []string `json:",omitempty"`
 	TLS     string   `json:",omitempty"`
+	Proof   string   `json:",omitempty"`
 }
 
 // Rollback brings store and target back to where Look found them, and proves it by logging in. An error means that there is no
@@ -46,7 +47,7 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 		if !in.PutUncertain {
 			return RollbackResult{Nothing: true}, nil
 		}
-		result.TLS, err = s.proveBase(ctx)
+		result.TLS, result.Proof, err = s.proveBase(ctx)
 		return result, err
 	case rotation.RollbackTarget:
 		if result.Notes, result.Forward, err = s.method.undo(ctx); err != nil || result.Forward {
@@ -94,15 +95,15 @@ func (s *scene) proveRollback(ctx context.Context, setStarted bool, result Rollb
 	if action != rotation.RollbackProve {
 		return RollbackResult{}, rotation.Errorf(rotation.Retryable, "the pending stage of secret %s is not seen to be off yet", s.ref.Name)
 	}
-	result.TLS, err = s.proveBase(ctx)
+	result.TLS, result.Proof, err = s.proveBase(ctx)
 	return result, err
 }
 
 // proveBase logs in with the base version.
-func (s *scene) proveBase(ctx context.Context) (tls string, err error) {
+func (s *scene) proveBase(ctx context.Context) (tls, by string, err error) {
 	proof, err := s.probe(ctx, s.plan.Base)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return proof.TLS, mustLogIn(proof, rotation.Errorf(rotation.Conflict, "the current version of secret %s does not log in as %s", s.ref.Name, s.plan.Account))
+	return proof.TLS, proofOf(proof), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "the current version of secret %s does not log in as %s", s.ref.Name, s.plan.Account))
 }

@@ -103,7 +103,7 @@ func (s *scene) parse(secret string, v secretstore.Value) (*rotation.Document, e
 func (s *scene) login(d *rotation.Document) target.Login {
 	place := d.Place
 	place.Instance, place.Region = s.plan.Instance, s.plan.Region
-	return target.Login{Place: place, Account: d.Account, Password: d.Password}
+	return target.Login{Place: place, Account: d.Account, Password: d.Password, Demanded: s.plan.LoginDemanded}
 }
 
 // probe logs in with a version of the secret. A version that is gone, or that can't be read as a document, has the
@@ -141,8 +141,22 @@ func mustAccept(proof target.Proof, refused *rotation.Error) error {
 	return mustLogIn(proof, refused)
 }
 
+// proofOf says how a login was proven.
+func proofOf(proof target.Proof) string {
+	if proof.ByAPI {
+		return rotation.ProofAPI
+	}
+	return rotation.ProofLogin
+}
+
+// hasAdmin says whether somebody else than the account itself can change it.
+func (s *scene) hasAdmin() bool { return s.plan.Admin != "" || s.target.Traits().APIAdmin }
+
 // admin reads the admin secret; it is read anew by every step, because it may be rotating, too.
 func (s *scene) admin(ctx context.Context) (target.Login, error) {
+	if s.target.Traits().APIAdmin {
+		return target.Login{Place: rotation.Place{Instance: s.plan.Instance, Region: s.plan.Region}}, nil
+	}
 	name := s.plan.Admin
 	v, err := s.store.ReadCurrent(ctx, secretstore.Ref{Region: s.ref.Region, Name: name})
 	if err != nil {

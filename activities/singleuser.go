@@ -33,7 +33,7 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 		return err
 	}
 	p.Server, p.TLS = survey.Server, by.proof.TLS
-	if survey.Server != by.proof.Server {
+	if !m.sameServer(survey, by.proof) {
 		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
 			"give both documents an address that always leads to the server that takes changes", p.Admin)
 	}
@@ -74,7 +74,7 @@ func (m singleUser) whoLogsIn(ctx context.Context, versions ...string) (someone,
 }
 
 func (m singleUser) surveyAs(ctx context.Context, doc *rotation.Document, by someone) (target.Survey, error) {
-	if m.plan.Admin != "" {
+	if m.hasAdmin() {
 		return m.survey(ctx, doc)
 	}
 	return m.target.Survey(ctx, target.Question{By: by.login, Strategy: m.plan.Strategy, Pair: doc.Pair(), Current: doc.Account})
@@ -101,7 +101,7 @@ func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (Set
 		return SetResult{Done: err == nil}, err
 	}
 	changed := m.Now()
-	if m.plan.Admin == "" {
+	if !m.hasAdmin() {
 		err = session.SetOwnPassword(ctx, by.login.Password, pending.Password)
 	} else {
 		err = session.SetPassword(ctx, m.plan.Account, pending.Password)
@@ -111,7 +111,7 @@ func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (Set
 
 // session is a locked one, of the admin if there is one, else of the account itself.
 func (m singleUser) session(ctx context.Context, own target.Login) (target.Session, error) {
-	if m.plan.Admin != "" {
+	if m.hasAdmin() {
 		return m.lockAsAdmin(ctx)
 	}
 	session, err := m.lockAs(ctx, own)

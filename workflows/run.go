@@ -98,7 +98,7 @@ func (w *run) finish() (differences []string, err error) {
 		if err != nil || len(result.Differences) > 0 {
 			return result.Differences, err
 		}
-		w.tls = result.TLS
+		w.tls, w.proof = result.TLS, result.Proof
 		if w.moved.IsZero() {
 			w.moved = workflow.Now(ctx)
 			if !result.Moved.IsZero() {
@@ -153,7 +153,7 @@ func (w *run) tryRollback(why error) (done bool, outcome rotation.Outcome, reaso
 	case result.Nothing:
 		return true, rotation.Refused, why
 	}
-	w.notes, w.tls = append(w.notes, result.Notes...), result.TLS
+	w.notes, w.tls, w.proof = append(w.notes, result.Notes...), result.TLS, result.Proof
 	return true, rotation.RolledBack, why
 }
 
@@ -193,7 +193,7 @@ func (w *run) close(outcome rotation.Outcome, reason *rotation.Failure) (*rotati
 	p := w.plan
 	result := &rotation.Result{
 		Outcome: outcome, Store: w.req.Store, Region: w.req.RegionId, Secret: w.req.Name(), Target: w.req.Target(), Strategy: p.Strategy,
-		Address: p.Address, TLS: w.tls, LeftOut: w.leftOut, Reason: reason, Decision: w.decided,
+		Address: p.Address, TLS: w.tls, Proof: w.proof, LeftOut: w.leftOut, Reason: reason, Decision: w.decided,
 		Notes: append(append([]string{}, p.Notes...), w.notes...), Started: w.started, Ended: workflow.Now(w.root),
 	}
 	switch outcome {

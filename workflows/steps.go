@@ -42,9 +42,11 @@ type run struct {
 	// changed is when the password of a single account was changed, at the earliest; moved when the stage was.
 	changed, moved time.Time
 	tls            string
-	leftOut        []string
-	notes          []string
-	decision       *rotation.Decision
+	// proof is how the outcome was proven.
+	proof    string
+	leftOut  []string
+	notes    []string
+	decision *rotation.Decision
 	// decided is the decision that the result reports.
 	decided *rotation.Decision
 }

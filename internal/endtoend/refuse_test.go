@@ -69,19 +69,19 @@ func TestRefusals(t *testing.T) {
 			secret.PlannedDelete = time.Now().Add(time.Hour)
 			kms().Put(secret)
 		}, nil, []string{"delet"}},
-		"no JSON":               {func(t *testing.T, s devstack.Secret) { replace(t, s.Name, "not json") }, nil, []string{"no JSON object"}},
-		"no account":            {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("AccountName")) }, nil, []string{"AccountName"}},
-		"no password":           {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("AccountPassword")) }, nil, []string{"AccountPassword"}},
-		"no endpoint":           {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("Endpoint")) }, nil, []string{"Endpoint"}},
-		"no admin secret named": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("MasterSecret")) }, nil, []string{"MasterSecret"}},
-		"admin secret missing":  {func(t *testing.T, s devstack.Secret) { kms().Remove(s.AdminSecret) }, nil, []string{"-admin"}},
-		"admin can't log in":    {func(t *testing.T, s devstack.Secret) { edit(t, s.AdminSecret, with("AccountPassword", "wrong")) }, nil, []string{"admin secret", "1045"}},
-		"current can't log in":  {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, with("AccountPassword", "wrong")) }, nil, []string{"does not log in", "1045"}},
-		"endpoints differ":      {func(t *testing.T, s devstack.Secret) { edit(t, s.AdminSecret, with("Endpoint", "localhost")) }, nil, []string{"Endpoint", "differ"}},
-		"ports differ":          {func(t *testing.T, s devstack.Secret) { edit(t, s.AdminSecret, with("Port", 3306)) }, nil, []string{"Port", "differ"}},
-		"strange region":        {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) { r.RegionId = "cn/../x" }, []string{"RegionId"}},
-		"single-user asked for": {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) { r.Strategy = rotation.SingleUser }, []string{"Strategy"}},
-		"unknown store":         {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) { r.Store = "vault" }, []string{"Store", "vault", "alibaba-kms"}},
+		"no JSON":     {func(t *testing.T, s devstack.Secret) { replace(t, s.Name, "not json") }, nil, []string{"no JSON object"}},
+		"no account":  {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("AccountName")) }, nil, []string{"AccountName"}},
+		"no password": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("AccountPassword")) }, nil, []string{"AccountPassword"}},
+		"no endpoint": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("Endpoint")) }, nil, []string{"Endpoint"}},
+		"no admin secret named": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("MasterSecret")) },
+			func(r *rotation.Request) { r.Strategy = rotation.DualAccount }, []string{"MasterSecret"}},
+		"admin secret missing": {func(t *testing.T, s devstack.Secret) { kms().Remove(s.AdminSecret) }, nil, []string{"-admin"}},
+		"admin can't log in":   {func(t *testing.T, s devstack.Secret) { edit(t, s.AdminSecret, with("AccountPassword", "wrong")) }, nil, []string{"admin secret", "1045"}},
+		"current can't log in": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, with("AccountPassword", "wrong")) }, nil, []string{"does not log in", "1045"}},
+		"endpoints differ":     {func(t *testing.T, s devstack.Secret) { edit(t, s.AdminSecret, with("Endpoint", "localhost")) }, nil, []string{"Endpoint", "differ"}},
+		"ports differ":         {func(t *testing.T, s devstack.Secret) { edit(t, s.AdminSecret, with("Port", 3306)) }, nil, []string{"Port", "differ"}},
+		"strange region":       {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) { r.RegionId = "cn/../x" }, []string{"RegionId"}},
+		"unknown store":        {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) { r.Store = "vault" }, []string{"Store", "vault", "alibaba-kms"}},
 		"within the grace time": {func(t *testing.T, s devstack.Secret) {
 			secret := stored(t, s.Name)
 			secret.Versions[0].Created = time.Now().Add(-10 * time.Minute)

@@ -62,7 +62,7 @@ func (a *attempt) run(p *port) (end *ending) {
 	binary.BigEndian.PutUint64(seed[:], uint64(a.number))
 	steps := &activities.Rotation{
 		Stores:         map[string]secretstore.Store{rotation.StoreAlibabaKMS: p},
-		Targets:        map[string]target.Target{rotation.TargetMySQL: p},
+		Targets:        map[string]target.Target{rotation.TargetMySQL: targetPort{p}},
 		Random:         rand.NewChaCha8(seed),
 		Now:            func() time.Time { return time.Unix(1e6, 0) },
 		Pause:          func(context.Context, time.Duration) error { return nil },

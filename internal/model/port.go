@@ -89,6 +89,7 @@ func changes(call string) bool {
 // uncertainFor stands for the time after which a late move can't be carried out any more.
 const uncertainFor = 15 * time.Minute
 
+// Traits are those of the store.
 func (p *port) Traits() secretstore.Traits {
 	return secretstore.Traits{Dialect: rotation.AlibabaDialect, KeepsVersions: 10, ClearsPending: true, UncertainFor: uncertainFor}
 }
@@ -175,6 +176,11 @@ func (p *port) RemovePending(_ context.Context, _ secretstore.Ref, id string) er
 	})
 	return err
 }
+
+// targetPort is the target's side of a port.
+type targetPort struct{ *port }
+
+func (p targetPort) Traits() target.Traits { return target.Traits{} }
 
 func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
 	v, err := p.call("probe "+login.Account, true, func() (any, error) {

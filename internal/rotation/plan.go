@@ -36,6 +36,8 @@ type Plan struct {
 	Address string
 	// Server identifies the database server, so that two logins can be known to have met the same one.
 	Server string `json:",omitempty"`
+	// LoginDemanded: an API's word is no proof.
+	LoginDemanded bool `json:",omitempty"`
 	// TLS says in words how current's login was protected.
 	TLS string `json:",omitempty"`
 
@@ -87,6 +89,8 @@ type Result struct {
 	FormerAccount string `json:",omitempty"`
 	// Address is the target's host and port.
 	Address string `json:",omitempty"`
+	// Proof is how the outcome was proven: "login" or "api".
+	Proof string `json:",omitempty"`
 	// TLS says in words how the login that proved the outcome was protected.
 	TLS string `json:",omitempty"`
 	// Exposure is how long the secret's current version did not log in: from the change in the database to the move of the

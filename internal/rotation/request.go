@@ -35,6 +35,9 @@ type Request struct {
 	Grace string `json:",omitempty"`
 	// AdoptStandby takes over a standby account to which no version of the secret logs in.
 	AdoptStandby bool `json:",omitempty"`
+	// Proof is "login" if only a login proves a credential; absent: where the worker can't reach an ApsaraDB RDS instance, its API's
+	// word that the account is available will do, and the result says so.
+	Proof string `json:",omitempty"`
 	// AcceptPasswordHistory rotates although the server's password history may forbid a rollback.
 	AcceptPasswordHistory bool `json:",omitempty"`
 	// PasswordLength is the length of new passwords; absent: 32.
@@ -53,7 +56,7 @@ func (r *Request) fields() map[string]any {
 		"SecretName": &r.SecretName, "RegionId": &r.RegionId, "InstanceId": &r.InstanceId, "Store": &r.Store,
 		"Strategy": &r.Strategy, "Now": &r.Now, "Grace": &r.Grace, "AdoptStandby": &r.AdoptStandby,
 		"AcceptPasswordHistory": &r.AcceptPasswordHistory, "PasswordLength": &r.PasswordLength,
-		"OnFailure": &r.OnFailure, "Patience": &r.Patience,
+		"OnFailure": &r.OnFailure, "Patience": &r.Patience, "Proof": &r.Proof,
 	}
 }
 
@@ -159,6 +162,9 @@ func (r Request) Validate() (Request, error) {
 	case "", DualAccount, SingleUser, DualPassword:
 	default:
 		add(FieldError("Strategy", "%q is unknown; known: %s, %s, %s", printable(string(r.Strategy)), DualAccount, SingleUser, DualPassword))
+	}
+	if r.Proof != "" && r.Proof != ProofLogin {
+		add(FieldError("Proof", "%q is unknown; known: %s", printable(r.Proof), ProofLogin))
 	}
 	switch r.OnFailure {
 	case "":

@@ -44,6 +44,14 @@ const (
 	OnFailurePark     = "park"
 )
 
+// What proves that a credential works.
+const (
+	// ProofLogin: somebody logged in with it.
+	ProofLogin = "login"
+	// ProofAPI: a cloud's API says that the account is available; the worker can't reach the server.
+	ProofAPI = "api"
+)
+
 // Names of stores and targets, as requests and results have them.
 const (
 	StoreAlibabaKMS   = "alibaba-kms"

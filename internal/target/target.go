@@ -13,6 +13,14 @@ type Login struct {
 	Place    rotation.Place
 	Account  string
 	Password rotation.Secret
+	// Demanded: only a login will do, where the target would else take the word of an API.
+	Demanded bool
+}
+
+// Traits are what differs between targets.
+type Traits struct {
+	// APIAdmin: accounts are changed through a cloud's API, with the worker's own credentials; no admin secret is needed.
+	APIAdmin bool
 }
 
 // Proof is what a login was told.
@@ -25,6 +33,8 @@ type Proof struct {
 	Server string
 	// TLS says in words how the connection was protected: "TLS 1.3, verified", "none: the server offers no TLS", ...
 	TLS string
+	// ByAPI: nobody logged in, because the worker can't reach the server; a cloud's API says that the account is available.
+	ByAPI bool
 	// Err says why the answer is not Accepted, or not a clean login; nil if it logged in.
 	Err error
 }
@@ -40,6 +50,7 @@ type Survey struct {
 
 // Target accepts credentials.
 type Target interface {
+	Traits() Traits
 	// Probe logs in once, on a connection of its own, as a client would.
 	Probe(ctx context.Context, login Login) Proof
 	// Survey looks, changing nothing. What a rotation could not do is a permanent error: missing rights, a name that is too
