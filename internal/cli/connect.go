@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc/status"
@@ -21,6 +22,7 @@ type connection struct {
 	temporal config.Temporal
 	queue    string
 	settings *config.Settings
+	flags    *pflag.FlagSet
 	options  client.Options
 }
 
@@ -29,6 +31,20 @@ func (c *connection) bind(cmd *cobra.Command) {
 	c.settings = &config.Settings{}
 	c.settings.Text(&c.queue, "task-queue", "ROTOR_TASK_QUEUE", config.DefaultTaskQueue, "Temporal task queue of the workers")
 	c.settings.Bind(cmd.Flags())
+	c.flags = cmd.Flags()
+}
+
+// words are the flags that say where Temporal is, as far as they were given.
+func (c *connection) words() (text string) {
+	if c.flags == nil {
+		return ""
+	}
+	for _, name := range []string{"address", "namespace", "profile", "config-file"} {
+		if f := c.flags.Lookup(name); f.Changed {
+			text += " --" + name + " " + shellWord(f.Value.String())
+		}
+	}
+	return text
 }
 
 // connectPatience is how long a first answer is waited for.
@@ -43,7 +59,7 @@ func (a *app) dial(ctx context.Context, c *connection) (client.Client, error) {
 	if err != nil {
 		return nil, usagef("%s", err)
 	}
-	c.options = options
+	c.options, a.where = options, c.words()
 	dialing, cancel := context.WithTimeout(ctx, connectPatience)
 	defer cancel()
 	temporal, err := client.DialContext(dialing, options)

@@ -208,8 +208,8 @@ func (d *demo) conclude(ctx context.Context) error {
 	_ = table.Flush() // the output tells itself when it is broken
 	d.printf("\nWeb UI: %s\n", d.Temporal.WebUI)
 	if d.keep {
-		d.printf("The stack runs until Ctrl-C. Try: starter describe %s --region %s --address %s\n", d.rows[0].secret.Name, d.rows[0].secret.Region,
-			d.Temporal.Address)
+		d.printf("The stack runs until Ctrl-C. Try: %s describe %s --region %s --address %s\n", d.Program, d.rows[0].secret.Name,
+			d.rows[0].secret.Region, d.Temporal.Address)
 	}
 	passwords, found, err := d.audit(ctx)
 	if err != nil {

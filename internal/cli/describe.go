@@ -60,7 +60,7 @@ func (a *app) describe(ctx context.Context, temporal client.Client, c *connectio
 		return c.explain(ctx, "look up the rotation in", err)
 	}
 	if output.value == outputJSON {
-		r := report(req, s)
+		r := a.report(req, s)
 		r.Schedule = schedule
 		return a.printJSON(r)
 	}

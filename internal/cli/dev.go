@@ -66,7 +66,7 @@ func (a *app) dev(ctx context.Context, path string) (err error) {
 }
 
 func (a *app) howToUse(l *local, envFile string) {
-	a.printf("A worker polls task queue %s. Ready-made secrets:\n", l.settings.TaskQueue)
+	a.printf("\nA worker polls task queue %s. Ready-made secrets:\n", l.settings.TaskQueue)
 	for _, s := range l.Secrets() {
 		a.printf("  %s: store %s, target %s, strategy %s, region %s\n", a.paint(bold, s.Name), s.Store, s.Target, s.Strategy, s.Region)
 	}
@@ -81,8 +81,12 @@ func (a *app) howToUse(l *local, envFile string) {
 		at += " --task-queue " + shellWord(l.settings.TaskQueue)
 	}
 	first := l.Secrets()[0]
-	a.printf("  starter rotate %s --region %s%s\n", first.Name, first.Region, at)
-	a.printf("  starter describe %s --region %s%s\n", first.Name, first.Region, at)
-	a.printf("  starter schedule %s --region %s --every 30d%s\n", first.Name, first.Region, at)
+	for _, command := range []string{"rotate", "describe", "schedule"} {
+		every := ""
+		if command == "schedule" {
+			every = " --every 30d"
+		}
+		a.printf("  %s %s %s --region %s%s%s\n", a.Program, command, first.Name, first.Region, every, at)
+	}
 	a.printf("\nWeb UI: %s\nCtrl-C ends everything.\n", l.Temporal.WebUI)
 }

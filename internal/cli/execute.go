@@ -32,6 +32,8 @@ const (
 
 // Options are all that a command has of the world.
 type Options struct {
+	// Program is how the program was called, for the commands that it tells people to type; "starter" if empty.
+	Program string
 	// Args are the arguments without the program's name.
 	Args           []string
 	Stdin          io.Reader
@@ -90,6 +92,9 @@ func failed(err error) error {
 
 // Execute runs a command and gives its exit code.
 func Execute(ctx context.Context, o Options) int {
+	if o.Program == "" {
+		o.Program = "starter"
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	a := &app{Options: o}

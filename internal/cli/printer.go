@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // terminal a line that says what is going on right now, which the next one replaces.
 type printer struct {
 	*app
+	run          string
 	ended, marks int
 	// failures are those that were shown, of the step at index ended.
 	failures map[string]bool
@@ -23,13 +25,13 @@ func (a *app) printer() *printer { return &printer{app: a, failures: map[string]
 
 // skip leaves out what has happened until now.
 func (p *printer) skip(s *watch.Snapshot) {
-	p.ended, p.marks = len(s.Steps), len(s.Marks)
+	p.run, p.ended, p.marks = s.RunID, len(s.Steps), len(s.Marks)
 }
 
-// show prints what is new. A trail that is shorter than what was shown is that of a new run: it is shown from its start.
+// show prints what is new. A new run is shown from its start.
 func (p *printer) show(s *watch.Snapshot) {
-	if len(s.Steps) < p.ended {
-		p.ended, p.marks = 0, 0
+	if s.RunID != p.run {
+		p.run, p.ended, p.marks = s.RunID, 0, 0
 	}
 	for ; p.ended < len(s.Steps) && s.Steps[p.ended].State == rotation.StateEnded; p.ended++ {
 		p.showMarks(s, p.ended)
@@ -59,7 +61,7 @@ func (p *printer) showRunning(s *watch.Snapshot, step watch.Step) {
 	if step.State == rotation.StateWaiting && step.Failure != nil {
 		p.retry(fmt.Sprintf("round %d", step.Rounds), step.Step, tries(step.Attempts), step.Failure, again(step.NextTry, now))
 	}
-	if !p.Terminal {
+	if !p.Terminal || p.dumb() {
 		return
 	}
 	doing := fmt.Sprintf("  %-9s%7s", step.Step, shortDuration(step.Duration(now)))
@@ -106,6 +108,8 @@ func tries(n int) string {
 func (a *app) stepLine(step watch.Step, s *watch.Snapshot) string {
 	text := fmt.Sprintf("  %-9s%7s", step.Step, shortDuration(step.Duration(s.At)))
 	switch {
+	case step.Failed && step.Failure != nil && step.Failure.Text == watch.Cancelled:
+		text += "  " + a.paint(yellow, watch.Cancelled)
 	case step.Failed && step.Failure != nil:
 		text += "  " + a.paint(red, "failed: "+step.Failure.Text)
 	case step.Failed:
@@ -158,13 +162,16 @@ const (
 
 // paint colours a text, on terminals only and not against the user's word (https://no-color.org).
 func (a *app) paint(c colour, text string) string {
-	if noColour, _ := a.lookup("NO_COLOR"); !a.Terminal || noColour != "" {
-		return text
-	}
-	if term, _ := a.lookup("TERM"); term == "dumb" {
+	if noColour, _ := a.lookup("NO_COLOR"); !a.Terminal || noColour != "" || a.dumb() {
 		return text
 	}
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
+}
+
+// dumb says that the terminal understands neither colours nor moves.
+func (a *app) dumb() bool {
+	term, _ := a.lookup("TERM")
+	return term == "dumb"
 }
 
 func outcomeColour(o rotation.Outcome) colour {
@@ -189,5 +196,5 @@ func shortDuration(d time.Duration) string {
 	case d < 48*time.Hour:
 		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
+	return fmt.Sprintf("%dd", int(math.Round(d.Hours()/24)))
 }

@@ -51,7 +51,7 @@ var whatDecisionsMean = map[string]string{
 }
 
 // report puts together what is known.
-func report(req rotation.Request, s *watch.Snapshot) *Report {
+func (a *app) report(req rotation.Request, s *watch.Snapshot) *Report {
 	r := &Report{
 		Secret: req.Name(), Store: req.Store, Region: req.RegionId, WorkflowID: s.WorkflowID, RunID: s.RunID,
 		State: state(s), Outcome: s.Outcome(), Started: s.Started, Plan: s.Plan, Steps: s.Steps, Attempt: s.Attempt, Failure: failure(s),
@@ -63,7 +63,7 @@ func report(req rotation.Request, s *watch.Snapshot) *Report {
 	}
 	r.Seconds = end.Sub(s.Started).Seconds()
 	if s.Parked {
-		r.Decisions = decisions(req, s)
+		r.Decisions = a.decisions(req, s)
 		if s.Status != nil {
 			r.Text = s.Status.Doing
 		}
@@ -106,14 +106,14 @@ func failure(s *watch.Snapshot) *rotation.Failure {
 }
 
 // decisions are the workflow's own list; where no worker answers, all there are, of which it may refuse one.
-func decisions(req rotation.Request, s *watch.Snapshot) []Decision {
+func (a *app) decisions(req rotation.Request, s *watch.Snapshot) []Decision {
 	choices := []string{rotation.UpdateRetry, rotation.UpdateRollback, rotation.UpdateAbandon}
 	if s.Status != nil {
 		choices = s.Status.Decisions
 	}
 	var list []Decision
 	for _, c := range choices {
-		list = append(list, Decision{c, whatDecisionsMean[c], fmt.Sprintf(`starter resolve %s %s --reason "..."`, secretWords(req), c)})
+		list = append(list, Decision{c, whatDecisionsMean[c], a.command("resolve", req, c) + ` --reason "..."`})
 	}
 	return list
 }
@@ -173,7 +173,7 @@ func (a *app) conclude(req rotation.Request, s *watch.Snapshot) {
 	default:
 		a.printf("%s after %s.\n", outcome, took)
 	}
-	if r.Reason != nil {
+	if r.Reason != nil && !saidLast(s, r.Reason) {
 		a.printf("  reason: %s\n", reasonText(r.Reason))
 	}
 	if d := r.Decision; d != nil {
@@ -192,6 +192,15 @@ func (a *app) conclude(req rotation.Request, s *watch.Snapshot) {
 	if len(r.LeftOut) > 0 {
 		a.printf("  left out: %s\n", strings.Join(r.LeftOut, ", "))
 	}
+}
+
+// saidLast says that the last line of the steps gave the reason already.
+func saidLast(s *watch.Snapshot, reason *rotation.Failure) bool {
+	if len(s.Steps) == 0 {
+		return false
+	}
+	last := s.Steps[len(s.Steps)-1]
+	return last.Failed && last.Failure != nil && last.Failure.Text == reason.Text
 }
 
 func tlsWords(s string) string {
@@ -240,7 +249,7 @@ func (a *app) parked(req rotation.Request, s *watch.Snapshot) {
 		a.printf("  No worker answers, so this is all that the history says.\n")
 	}
 	a.printf("\nDecide with one of:\n")
-	for _, d := range decisions(req, s) {
+	for _, d := range a.decisions(req, s) {
 		a.printf("  %s\n      %s\n", d.Command, d.Means)
 	}
 }

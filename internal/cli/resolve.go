@@ -130,7 +130,7 @@ func (c *resolveCall) decide(ctx context.Context, req rotation.Request, s *watch
 	case errors.As(err, &gone):
 		return failf("the rotation of secret %s has ended meanwhile; there is nothing to decide", req.Name())
 	case ctx.Err() != nil:
-		return &exitError{ExitInterrupted, fmt.Errorf("interrupted; whether the decision arrived shows: starter describe %s", secretWords(req))}
+		return &exitError{ExitInterrupted, fmt.Errorf("interrupted; whether the decision arrived shows: %s", c.command("describe", req))}
 	}
 	return c.explain(ctx, "decide in", err)
 }

@@ -16,6 +16,8 @@ import (
 // app is one execution.
 type app struct {
 	Options
+	// where are the flags that led to Temporal, for the commands that people are told to type.
+	where string
 	// busy says that something is running that has to be taken down.
 	busy atomic.Bool
 }

@@ -113,7 +113,7 @@ func (c *rotateCall) rotate(ctx context.Context) error {
 		}
 		switch c.ifRunning.value {
 		case ifRunningFail:
-			return failf("a rotation of secret %s is running already; look at it with: starter describe %s", c.req.Name(), secretWords(c.req))
+			return failf("a rotation of secret %s is running already; look at it with: %s", c.req.Name(), c.command("describe", c.req))
 		case ifRunningFollow:
 			return c.started(ctx, running.RunId, "A rotation of secret %s of %s in %s is running already; this is its progress.")
 		}
@@ -148,7 +148,7 @@ func (c *rotateCall) started(ctx context.Context, runID, text string) error {
 		return c.printJSON(Report{Secret: c.req.Name(), Store: c.req.Store, Region: c.req.RegionId, WorkflowID: c.req.WorkflowID(), RunID: runID,
 			State: rotation.StateRunning})
 	}
-	c.printf("Not waiting for it. Look at it with:\n  starter describe %s\n", secretWords(c.req))
+	c.printf("Not waiting for it. Look at it with:\n  %s\n", c.command("describe", c.req))
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (a *app) follow(ctx context.Context, temporal client.Client, c *connection,
 
 func (a *app) finish(req rotation.Request, s *watch.Snapshot, output *word) error {
 	if output.value == outputJSON {
-		return errors.Join(a.printJSON(report(req, s)), exit(exitCode(s)))
+		return errors.Join(a.printJSON(a.report(req, s)), exit(exitCode(s)))
 	}
 	a.conclude(req, s)
 	return exit(exitCode(s))
@@ -198,7 +198,7 @@ func (a *app) finish(req rotation.Request, s *watch.Snapshot, output *word) erro
 
 // stopped ends following before the rotation has ended.
 func (a *app) stopped(ctx context.Context, c *connection, req rotation.Request, err error) error {
-	lookAgain := "starter describe " + secretWords(req)
+	lookAgain := a.command("describe", req)
 	if ctx.Err() != nil {
 		return &exitError{ExitInterrupted, fmt.Errorf("detached; the rotation goes on. Look at it with: %s", lookAgain)}
 	}

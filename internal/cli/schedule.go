@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -273,7 +275,10 @@ func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
 	action := was.Action.(*client.ScheduleWorkflowAction)
 	differ("task queue", action.TaskQueue, c.queue)
 	differ("workflow id", action.ID, scheduledID(c.req))
-	differ("request", text(requestOf(action)), text(&c.req))
+	before, now := fieldsOf(requestOf(action)), fieldsOf(&c.req)
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		differ("request, "+name, before[name], now[name])
+	}
 	return list
 }
 
@@ -297,22 +302,19 @@ func requestOf(action *client.ScheduleWorkflowAction) *rotation.Request {
 	return &req
 }
 
-func text(req *rotation.Request) string {
+// fieldsOf writes every field of a request as text.
+func fieldsOf(req *rotation.Request) map[string]string {
 	if req == nil {
-		return "something else"
+		req = &rotation.Request{}
 	}
-	var words []string
-	for name, value := range map[string]any{
-		"SecretName": req.SecretName, "RegionId": req.RegionId, "InstanceId": req.InstanceId, "Store": req.Store, "Strategy": req.Strategy,
-		"Now": req.Now, "Grace": req.Grace, "AdoptStandby": req.AdoptStandby, "AcceptPasswordHistory": req.AcceptPasswordHistory,
-		"PasswordLength": req.PasswordLength, "OnFailure": req.OnFailure, "Patience": req.Patience,
-	} {
-		if s := fmt.Sprint(value); s != "" && s != "false" {
-			words = append(words, name+"="+s)
+	fields := map[string]string{}
+	value := reflect.ValueOf(*req)
+	for _, field := range reflect.VisibleFields(value.Type()) {
+		if field.IsExported() {
+			fields[field.Name] = cmp.Or(fmt.Sprint(value.FieldByIndex(field.Index).Interface()), "none")
 		}
 	}
-	slices.Sort(words)
-	return strings.Join(words, " ")
+	return fields
 }
 
 func (c *scheduleCall) done(r *ScheduleReport) error {

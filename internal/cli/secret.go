@@ -39,13 +39,14 @@ func (s *secretFlags) complete(secret string) error {
 	return nil
 }
 
-// words are the arguments that name the request's secret, for commands that are shown to be typed.
-func secretWords(req rotation.Request) string {
-	text := shellWord(req.Name()) + " --region " + shellWord(req.RegionId)
+// command is a command about a secret as it can be typed. rest stands before the flags.
+func (a *app) command(name string, req rotation.Request, rest ...string) string {
+	words := append([]string{a.Program, name, shellWord(req.Name())}, rest...)
+	words = append(words, "--region", shellWord(req.RegionId))
 	if req.Store != rotation.StoreAlibabaKMS {
-		text += " --store " + shellWord(req.Store)
+		words = append(words, "--store", shellWord(req.Store))
 	}
-	return text
+	return strings.Join(words, " ") + a.where
 }
 
 // requestFlags are what a rotation can be asked for beside the secret.

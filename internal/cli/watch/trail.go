@@ -52,6 +52,9 @@ type Step struct {
 	NextTry time.Time `json:",omitzero"`
 }
 
+// Cancelled is the text of the failure of a step that was cancelled.
+const Cancelled = "cancelled"
+
 // Duration is how long the step took, or has taken until now.
 func (s Step) Duration(now time.Time) time.Duration {
 	if !s.Ended.IsZero() {
@@ -123,7 +126,7 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 		a := e.GetActivityTaskTimedOutEventAttributes()
 		t.over(a.GetScheduledEventId(), at, FailureOf(a.GetFailure()))
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
-		t.over(e.GetActivityTaskCanceledEventAttributes().GetScheduledEventId(), at, &rotation.Failure{Text: "cancelled"})
+		t.over(e.GetActivityTaskCanceledEventAttributes().GetScheduledEventId(), at, &rotation.Failure{Text: Cancelled})
 	case enumspb.EVENT_TYPE_TIMER_STARTED:
 		a := e.GetTimerStartedEventAttributes()
 		t.timer(e.GetEventId(), at.Add(a.GetStartToFireTimeout().AsDuration()), summary(e.GetUserMetadata()))

@@ -1,0 +1,220 @@
+package cli_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"rotor/internal/cli"
+	"rotor/internal/cloudsim"
+	"rotor/internal/rotation"
+)
+
+func TestIfRunning(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	held := hold(t, "PutSecretValue", secret.Name)
+	first := start(t, words("rotate", secret, "-o", "json"))
+	<-held.Reached()
+
+	f := run(t, words("rotate", secret, "--if-running", "fail"))
+	require.Equal(t, cli.ExitRefused, f.code)
+	require.Empty(t, f.stdout)
+	oneLine(t, f.stderr)
+	require.Contains(t, f.stderr, "is running already; look at it with: starter describe "+secret.Name+" --region cn-hangzhou")
+
+	unwaited := run(t, words("rotate", secret, "--no-wait"))
+	require.Equal(t, cli.ExitOK, unwaited.code)
+	require.Contains(t, unwaited.stdout, "is running already")
+
+	following := start(t, words("rotate", secret))
+	waiting := start(t, words("rotate", secret, "--if-running", "wait", "--now", "-o", "json"))
+	eventually(t, 10*time.Second, "both have noticed", func() bool {
+		return strings.Contains(following.stdout.String(), "is running already") && strings.Contains(waiting.stderr.String(), "waiting for its end")
+	})
+	held.Release()
+
+	one, same, other := first.wait(), following.wait(), waiting.wait()
+	require.Equal(t, cli.ExitOK, one.code)
+	require.Equal(t, cli.ExitOK, same.code)
+	require.Equal(t, cli.ExitOK, other.code, other.stdout+other.stderr)
+	run := one.report(t).RunID
+	inOrder(t, same.stdout, "is running already; this is its progress", "run "+run, "  look ", "  end ", "Rotated: version "+run)
+	require.NotEqual(t, run, other.report(t).RunID)
+	require.Equal(t, run, other.report(t).Result.Former)
+	require.Len(t, stored(t, secret).Versions, 3)
+}
+
+func TestCtrlCDetaches(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	held := hold(t, "PutSecretValue", secret.Name)
+	r := start(t, words("rotate", secret), onTerminal)
+	<-held.Reached()
+	r.interrupt()
+	f := r.wait()
+	require.Equal(t, cli.ExitInterrupted, f.code)
+	oneLine(t, f.stderr)
+	require.Contains(t, f.stderr, "the rotation goes on. Look at it with: starter describe "+secret.Name+" --region cn-hangzhou\n")
+	require.NotContains(t, f.stdout, "Rotated")
+
+	described := run(t, words("describe", secret))
+	inOrder(t, described.stdout, "  look ", "  new ", "attempt 1 is running", "Running: step new")
+	held.Release()
+	eventually(t, 20*time.Second, "it goes on", func() bool {
+		return run(t, words("describe", secret, "-o", "json")).report(t).Outcome == rotation.Rotated
+	})
+}
+
+// A store that answers after ten seconds only does not keep a second Ctrl-C from ending the command.
+func TestSecondCtrlCEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	block := make(chan struct{})
+	t.Cleanup(func() { close(block) })
+	r := start(t, []string{"rotate", "--payload", "-"}, func(o *cli.Options) { o.Stdin = blocked{block} })
+	r.interrupt()
+	require.Never(t, func() bool { return len(r.code) > 0 }, 300*time.Millisecond, 20*time.Millisecond)
+	r.interrupt()
+	require.Equal(t, cli.ExitInterrupted, r.wait().code)
+}
+
+// blocked is an input that nobody types.
+type blocked struct{ until chan struct{} }
+
+func (b blocked) Read([]byte) (int, error) {
+	<-b.until
+	return 0, context.Canceled
+}
+
+func TestNobodyReadsTheOutput(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	f := run(t, words("rotate", secret), func(o *cli.Options) { o.Stdout = closedPipe{} })
+	require.Equal(t, cli.ExitInterrupted, f.code)
+	require.Contains(t, f.stderr, "starter describe "+secret.Name)
+}
+
+type closedPipe struct{}
+
+func (closedPipe) Write([]byte) (int, error) { return 0, context.Canceled }
+
+func TestNoWorkerIsSaidWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	queue := "lonely-" + secret.Name
+	begun := time.Now()
+	r := start(t, words("rotate", secret), withEnv("ROTOR_TASK_QUEUE="+queue))
+	eventually(t, 10*time.Second, "it says so", func() bool { return strings.Contains(r.stderr.String(), "no worker polls task queue "+queue) })
+	require.Less(t, time.Since(begun), 5*time.Second)
+
+	described := run(t, words("describe", secret))
+	require.Equal(t, cli.ExitOK, described.code)
+	inOrder(t, described.stdout, "Running: no step has begun", "No worker answers")
+
+	stop, err := startWorker(queue)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stop()) })
+	f := r.wait()
+	require.Equal(t, cli.ExitOK, f.code, f.stdout+f.stderr)
+	require.Contains(t, f.stdout, "Rotated: version")
+}
+
+// A worker that dies is listed as a poller for minutes; that nobody takes the rotation up is said all the same.
+func TestDeadWorkerIsNoticed(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	queue := "dying-" + secret.Name
+	stop, err := startWorker(queue)
+	require.NoError(t, err)
+	require.NoError(t, stop())
+	begun := time.Now()
+	r := start(t, words("rotate", secret, "--task-queue", queue, "-o", "json"))
+	eventually(t, 10*time.Second, "it says so", func() bool { return strings.Contains(r.stderr.String(), "task queue "+queue) })
+	require.Less(t, time.Since(begun), 5*time.Second)
+	require.Regexp(t, "no worker (polls|has taken the rotation up for)", r.stderr.String())
+	require.Empty(t, r.stdout.String(), "JSON on standard output stays JSON")
+	r.interrupt()
+	require.Equal(t, cli.ExitInterrupted, r.wait().code)
+}
+
+func TestParkedIsKnownWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	queue := "short-" + secret.Name
+	stop, err := startWorker(queue)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stop()) })
+	breakAfterNew(t, secret)
+	require.Equal(t, cli.ExitParked, run(t, words("rotate", secret, "--on-failure", "park", "--task-queue", queue)).code)
+	require.NoError(t, stop())
+
+	described := run(t, words("describe", secret))
+	inOrder(t, described.stdout, "  set ", "failed: ", "Parked after ", "step set: ", "No worker answers", "starter resolve "+secret.Name+" abandon")
+	r := start(t, words("resolve", secret, "abandon", "--reason", "gone", "--task-queue", queue))
+	eventually(t, 10*time.Second, "it says that nobody answers", func() bool { return strings.Contains(r.stderr.String(), "no worker has taken the decision yet") })
+	again, err := startWorker(queue)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, again()) })
+	f := r.wait()
+	require.Equal(t, cli.ExitRefused, f.code, f.stderr)
+	require.Contains(t, f.stdout, "Abandoned after ")
+}
+
+func TestEndedFromOutside(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		action string
+		fault  cloudsim.Kind
+		times  int
+		end    func(ctx context.Context, id string) error
+		code   int
+		says   []string
+		closed string
+	}{
+		"cancelled while it looks": {
+			"ListSecretVersionIds", cloudsim.Throttle, cloudsim.Always, func(ctx context.Context, id string) error { return temporal.CancelWorkflow(ctx, id, "") }, cli.ExitRefused,
+			[]string{"cancel requested", "Cancelled after", "before it had changed anything"}, "Canceled",
+		},
+		"cancelled after New": {
+			"PutSecretValue", cloudsim.Slow, 1, func(ctx context.Context, id string) error { return temporal.CancelWorkflow(ctx, id, "") }, cli.ExitRolledBack,
+			[]string{"cancel requested", "  rollback ", "Cancelled, RolledBack: version"}, "Canceled",
+		},
+		"terminated": {
+			"PutSecretValue", cloudsim.Slow, 1, func(ctx context.Context, id string) error { return temporal.TerminateWorkflow(ctx, id, "", "enough") }, cli.ExitRefused,
+			[]string{"Terminated after", "it was terminated by", "(enough)", "It left no outcome"}, "Terminated",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := newSecret(t)
+			held := stack.Cloud.Inject(cloudsim.Fault{Kind: test.fault, Times: test.times, API: cloudsim.AlibabaKMS, Action: test.action, Resource: secret.Name})
+			t.Cleanup(held.Remove)
+			r := start(t, words("rotate", secret))
+			<-held.Reached()
+			require.NoError(t, test.end(t.Context(), workflowID(secret)))
+			held.Release()
+			f := r.wait()
+			require.Equal(t, test.code, f.code, f.stdout+f.stderr)
+			inOrder(t, f.stdout, test.says...)
+			require.Equal(t, test.closed, run(t, words("describe", secret, "-o", "json")).report(t).Closed)
+		})
+	}
+}
+
+// Whoever starts the rotation under an id of their own, the canonical one is the one that is shown.
+func TestRotationThatSomebodyElseStartedIsFound(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	outer, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "typed-" + secret.Name, TaskQueue: "rotor"},
+		rotation.WorkflowType, rotation.Request{SecretName: secret.Name, RegionId: secret.Region})
+	require.NoError(t, err)
+	var result rotation.Result
+	require.NoError(t, outer.Get(t.Context(), &result))
+	r := run(t, words("describe", secret, "-o", "json")).report(t)
+	require.Equal(t, result.Version, r.Result.Version)
+	require.Equal(t, workflowID(secret), r.WorkflowID)
+}

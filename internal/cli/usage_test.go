@@ -1,0 +1,111 @@
+package cli_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/cli"
+)
+
+func TestWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	big := filepath.Join(t.TempDir(), "big.json")
+	require.NoError(t, os.WriteFile(big, []byte(strings.Repeat(" ", 70_000)), 0o600))
+	for name, test := range map[string]struct {
+		line string
+		hows []how
+		says []string
+	}{
+		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: demo, describe, dev, resolve, rotate"}},
+		"command with a slip":          {line: "rotat", says: []string{`unknown command "rotat"; did you mean rotate?`}},
+		"unknown flag":                 {line: "rotate x --frobnicate", says: []string{"unknown flag --frobnicate", "rotate --help"}},
+		"flag with a slip":             {line: "rotate x --regoin y", says: []string{"unknown flag --regoin; did you mean --region?"}},
+		"unknown short flag":           {line: "rotate x -q", says: []string{"unknown flag -q"}},
+		"flag without its value":       {line: "rotate x --region", says: []string{"--region", "rotate --help"}},
+		"no secret":                    {line: "rotate", says: []string{"SECRET is missing"}},
+		"two secrets":                  {line: "rotate x y -r z", says: []string{"one SECRET at a time"}},
+		"no region":                    {line: "rotate x", says: []string{"--region is missing", "cn-hangzhou"}},
+		"output of another kind":       {line: "rotate x -r y --output xml", says: []string{`"xml"`, "available: text, json"}},
+		"if-running of another kind":   {line: "rotate x -r y --if-running kill", says: []string{"available: follow, wait, fail"}},
+		"contradiction":                {line: "rotate x -r y --no-wait --if-running wait", says: []string{"contradict"}},
+		"number that is none":          {line: "rotate x -r y --password-length many", says: []string{"--password-length"}},
+		"payload that is not there":    {line: "rotate --payload /nowhere.json", says: []string{"--payload /nowhere.json: no such file"}},
+		"payload that is no request":   {line: "rotate --payload " + big, says: []string{"longer than"}},
+		"payload and another secret":   {line: "rotate x --payload -", hows: []how{withStdin(`{"SecretName":"y","RegionId":"z"}`)}, says: []string{"secret y", "x; give one"}},
+		"no Temporal":                  {line: "rotate x -r y --address 127.0.0.1:1", says: []string{"127.0.0.1:1", "TEMPORAL_ADDRESS", "starter dev"}},
+		"Temporal's address as a URL":  {line: "rotate x -r y --address http://127.0.0.1:7233", says: []string{"host:port"}},
+		"no such namespace":            {line: "rotate x -r y --namespace nix", says: []string{"namespace nix", "no such namespace"}},
+		"describe without a secret":    {line: "describe", says: []string{"SECRET is missing"}},
+		"describe without a region":    {line: "describe x", says: []string{"--region is missing"}},
+		"describe a bad name":          {line: "describe a*b -r y", says: []string{"no secret's name"}},
+		"describe, no Temporal":        {line: "describe x -r y", hows: []how{withEnv("TEMPORAL_ADDRESS=127.0.0.1:1")}, says: []string{"127.0.0.1:1"}},
+		"resolve without a decision":   {line: "resolve x -r y", says: []string{"retry, rollback, abandon"}},
+		"resolve, unknown decision":    {line: "resolve x retry! -r y", says: []string{"retry, rollback, abandon"}},
+		"resolve without a reason":     {line: "resolve x retry -r y", says: []string{"--reason is missing"}},
+		"resolve with an empty reason": {line: "resolve x retry -r y --reason=", says: []string{"--reason is missing"}},
+		"schedule without an interval": {line: "schedule x -r y", says: []string{"--every is missing"}},
+		"interval that is none":        {line: "schedule x -r y --every often", says: []string{"30d, 12h"}},
+		"negative interval":            {line: "schedule x -r y --every=-1h", says: []string{"30d, 12h"}},
+		"interval below the bound":     {line: "schedule x -r y --every 59m", says: []string{"--every 59m is out of range: 1h to 365d"}},
+		"interval above the bound":     {line: "schedule x -r y --every 366d", says: []string{"out of range: 1h to 365d"}},
+		"bound that is none":           {line: "schedule x -r y --every 2h", hows: []how{withEnv("ROTOR_MIN_INTERVAL=soon")}, says: []string{"ROTOR_MIN_INTERVAL"}},
+		"jitter beyond the interval":   {line: "schedule x -r y --every 2h --jitter 2h", says: []string{"--jitter 2h is not shorter than --every 2h"}},
+		"delete and an interval":       {line: "schedule x -r y --every 2h --delete", says: []string{"--delete goes with"}},
+		"dev with an argument":         {line: "dev now", says: []string{`dev takes no arguments, but there is "now"`}},
+		"env file in no folder":        {line: "dev --env-file /nowhere/env", says: []string{"--env-file /nowhere/env"}},
+		"demo of an unknown kind":      {line: "demo --only oracle", says: []string{"unknown kind; available: kms-mysql-dual-account"}},
+		"simulator without keys":       {line: "simulator", hows: []how{withEnv("ALIBABA_CLOUD_ACCESS_KEY_ID=")}, says: []string{"ALIBABA_CLOUD_ACCESS_KEY_ID"}},
+		"simulator on a taken address": {line: "simulator --listen " + stack.MySQL.Address(), says: []string{"address already in use"}},
+		"simulator, no document":       {line: "simulator --secret x=/nowhere.json", says: []string{"no such file"}},
+		"simulator, no server":         {line: "simulator --secret x", says: []string{"--secret x=FILE", "--mysql HOST:PORT"}},
+		"simulator, wrong server":      {line: "simulator --secret x --mysql here", says: []string{"HOST:PORT"}},
+		"simulator, wrong password":    {line: "simulator --secret x --mysql " + stack.MySQL.Address(), hows: []how{withEnv("MYSQL_ROOT_PASSWORD=wrong")}, says: []string{"refused with error 1045"}},
+		"version with an argument":     {line: "version 2", says: []string{"takes no arguments"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := run(t, strings.Fields(test.line), test.hows...)
+			require.Equal(t, cli.ExitUsage, f.code, f.stderr)
+			require.Empty(t, f.stdout)
+			oneLine(t, f.stderr)
+			for _, text := range test.says {
+				require.Contains(t, f.stderr, text)
+			}
+		})
+	}
+}
+
+func TestHelpOfEveryCommand(t *testing.T) {
+	t.Parallel()
+	root := run(t, nil)
+	require.Equal(t, cli.ExitOK, root.code)
+	require.Equal(t, root.stdout, run(t, []string{"--help"}).stdout)
+	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "dev", "demo", "simulator", "version"} {
+		require.Contains(t, root.stdout, "  "+command+" ")
+		help := run(t, []string{command, "--help"})
+		require.Equal(t, cli.ExitOK, help.code)
+		require.Empty(t, help.stderr)
+		inOrder(t, help.stdout, "Usage:", "starter "+command, "Examples:", "starter "+command, "Flags:")
+		require.Equal(t, help.stdout, run(t, []string{"help", command}).stdout)
+	}
+	for _, code := range []string{"0 done", "1 Refused", "2 wrong command line", "3 RolledBack", "4 Parked", "130 Ctrl-C"} {
+		require.Contains(t, strings.ReplaceAll(root.stdout, "\n", " "), code)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, finished{stdout: "starter dev\n"}, run(t, []string{"version"}))
+	require.Equal(t, finished{stdout: "starter dev\n"}, run(t, []string{"--version"}))
+	require.Equal(t, finished{stdout: "{\n  \"Version\": \"dev\"\n}\n"}, run(t, []string{"version", "--output", "json"}))
+}
+
+func TestCompletionKnowsTheCommands(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, run(t, []string{"__complete", "ro"}).stdout, "rotate\t")
+	require.Contains(t, run(t, []string{"completion", "bash"}).stdout, "starter")
+}
