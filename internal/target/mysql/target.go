@@ -76,6 +76,9 @@ func New(options Options) (*Target, error) {
 	return &Target{options: options, roots: roots, hosts: map[hostKey]string{}}, nil
 }
 
+// Traits: accounts are changed over a connection of the admin, or of the account itself.
+func (t *Target) Traits() target.Traits { return target.Traits{} }
+
 // CAVariable is the setting that names the files of Options.CAFiles.
 const CAVariable = "ROTOR_MYSQL_CA"
 
