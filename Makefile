@@ -43,6 +43,10 @@ test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of
 test-clients: prepare ## run the tests that need other people's clients, each in a module of its own
 	@for module in $(CLIENTS); do echo "$$module"; (cd "$$module" && go test -timeout 20m ./...); done
 
+.PHONY: histories
+histories: prepare ## record the histories that the replay test replays, after a change of the workflow
+	go test -count=1 -run TestHistories ./internal/endtoend -args -record
+
 .PHONY: build
 build: ## make bin/worker and bin/starter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./worker ./starter

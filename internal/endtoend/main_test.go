@@ -85,7 +85,7 @@ func runWithStack(m *testing.M) (code int, err error) {
 }
 
 func options(logger *slog.Logger) client.Options {
-	return client.Options{HostPort: stack.Temporal.Address, Namespace: stack.Temporal.Namespace, Logger: log.NewStructuredLogger(logger)}
+	return client.Options{HostPort: stack.Temporal.Address, Namespace: stack.Temporal.Namespace, Identity: "endtoend", Logger: log.NewStructuredLogger(logger)}
 }
 
 // settings are a worker's, with times that suit tests.

@@ -1,0 +1,137 @@
+package endtoend
+
+import (
+	"compress/gzip"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/client"
+
+	"rotor/internal/cloudsim"
+	"rotor/internal/rotation"
+)
+
+var record = flag.Bool("record", false, "write the histories that workflows/replay_test.go replays")
+
+// Each case makes a history of its own kind. Without -record they are made all the same, so that what would be recorded is known to
+// come about.
+func TestHistories(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(*testing.T) client.WorkflowRun{
+		"rotated": func(t *testing.T) client.WorkflowRun {
+			run := start(t, queue, newSecret(t), nil)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"rotated-single-user": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			edit(t, secret.Name, without("MasterSecret"))
+			run := start(t, queue, secret, nil)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"refused": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			edit(t, secret.Name, without("AccountName"))
+			run := start(t, queue, secret, nil)
+			require.Equal(t, rotation.Refused, outcome(t, run).Outcome)
+			return run
+		},
+		"rolled-back": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			require.Equal(t, rotation.RolledBack, failAfterSet(t, secret).Outcome)
+			return temporal.GetWorkflow(t.Context(), "rotate/"+secret.Store+"/"+secret.Region+"/"+secret.Name, "")
+		},
+		"retried": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.ErrorBefore, Resource: secret.Name, Action: "PutSecretValue", Times: 8})
+			run := start(t, queue, secret, nil)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"unanswered-move": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.CloseBefore, Resource: secret.Name, Action: "UpdateSecretVersionStage"})
+			run := start(t, queue, secret, nil)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"parked-and-retried": func(t *testing.T) client.WorkflowRun {
+			secret, run := parkedRotation(t)
+			execute(t, "DROP USER '"+secret.Account+"_rt'@'%'")
+			require.NoError(t, decide(t, run, rotation.UpdateRetry, "the account is gone"))
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"parked-and-abandoned": func(t *testing.T) client.WorkflowRun {
+			_, run := parkedRotation(t)
+			require.NoError(t, decide(t, run, rotation.UpdateAbandon, "not needed"))
+			require.Equal(t, rotation.Abandoned, outcome(t, run).Outcome)
+			return run
+		},
+		"cancelled": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Resource: secret.Name, Action: "PutSecretValue", Times: cloudsim.Always})
+			defer held.Remove()
+			run := start(t, queue, secret, nil)
+			<-held.Reached()
+			require.NoError(t, temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()))
+			require.Error(t, run.Get(t.Context(), nil))
+			return run
+		},
+		"delegated": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "delegated-" + secret.Name, TaskQueue: queue},
+				rotation.WorkflowType, rotation.Request{SecretName: secret.Name, RegionId: secret.Region})
+			require.NoError(t, err)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run := make(t)
+			history := historyOf(t, run)
+			require.NotEmpty(t, history.Events)
+			if *record {
+				write(t, filepath.Join(module(t), "workflows", "testdata", name+".json.gz"), history)
+			}
+		})
+	}
+}
+
+func historyOf(t *testing.T, run client.WorkflowRun) *historypb.History {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	history := &historypb.History{}
+	events := temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(t, err)
+		history.Events = append(history.Events, event)
+	}
+	return history
+}
+
+func write(t *testing.T, file string, history *historypb.History) {
+	t.Helper()
+	text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(history)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	f, err := os.Create(file)
+	require.NoError(t, err)
+	zip := gzip.NewWriter(f)
+	_, err = zip.Write(text)
+	require.NoError(t, err)
+	require.NoError(t, zip.Close())
+	require.NoError(t, f.Close())
+}
