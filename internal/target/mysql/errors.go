@@ -181,9 +181,3 @@ func sessionError(err error) error {
 	}
 	return &f
 }
-
-// unanswered says whether the change may have happened, or may still.
-func unanswered(err error) bool {
-	var e *rotation.Error
-	return errors.As(err, &e) && e.Unanswered
-}

@@ -62,7 +62,7 @@ func create(t *testing.T, s *mysqld.Server, user, host, password string) {
 
 // drop is for cleaning up: the test may have dropped it, too.
 func drop(s *mysqld.Server, user, host string) {
-	_, _ = s.DB().Exec(fmt.Sprintf("DROP USER '%s'@'%s'", user, host)) //nolint:errcheck
+	_, _ = s.DB().Exec(fmt.Sprintf("DROP USER '%s'@'%s'", user, host))
 }
 
 // since says whether the server is a MySQL of that version or later.

@@ -29,6 +29,11 @@ type session struct {
 	closed bool
 }
 
+// Format prints a session without its login: fmt doesn't call the methods of a Secret that is in an unexported field.
+func (s *session) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "session %d at %s", s.id, s.address())
+}
+
 func (s *session) address() string { return s.by.Place.Address() }
 
 // guard makes sure that the lock is still this session's before anything is done under it. A proxy that reconnects by
@@ -45,14 +50,22 @@ func (s *session) guard(ctx context.Context) error {
 	return nil
 }
 
-// note remembers whether a statement may still be at work.
+// note remembers whether a statement may still be at work. That the server is read-only was not so when the rotation began:
+// it is failing over, and the address will lead to its successor.
 func (s *session) note(err error) error {
-	err = sessionError(err)
-	if unanswered(err) {
-		s.unsure = true
+	var e *rotation.Error
+	if err = sessionError(err); !errors.As(err, &e) {
+		return err
 	}
-	return err
+	s.unsure = s.unsure || e.Unanswered
+	if slices.Contains(readOnlyCodes, e.Code) {
+		e.Kind = rotation.Retryable
+	}
+	return e
 }
+
+// readOnlyCodes are the answers of a server that takes no changes.
+var readOnlyCodes = []string{"1290", "1792", "1836"}
 
 // options for making an account equal to another. The admin's rights are read when they are needed first: an account that
 // changes only itself has no right to look at them.
