@@ -27,7 +27,7 @@ func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotati
 		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
 			"give both documents an Endpoint that always leads to the server that takes changes", p.Admin)
 	}
-	p.Notes = append(p.Notes, survey.Notes...)
+	p.Notes, m.rule = append(p.Notes, survey.Notes...), survey.Passwords
 	if p.StandbyExists = survey.StandbyExists; p.StandbyExists {
 		if err := m.findRestore(ctx, req, versions); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (m dualAccount) undo(ctx context.Context) (notes []string, forward bool, er
 		return []string{"account " + m.plan.Standby + " has the password of version " + m.plan.Restore + " again; privileges that were taken from it are not given back"},
 			false, session.SetPassword(ctx, m.plan.Standby, restore.Password)
 	case rotation.StandbyDisable:
-		random, err := rotation.GeneratePassword(m.Random, m.plan.PasswordLength)
+		random, err := m.plan.Password.Generate(m.Random)
 		if err != nil {
 			return nil, false, err
 		}

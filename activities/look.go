@@ -28,7 +28,7 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 	}
 	s, err := r.scene(rotation.Plan{
 		Store: req.Store, Region: req.RegionId, Secret: req.Name(), Target: req.Target(), Instance: req.InstanceId,
-		Version: in.Version, LoginDemanded: req.Proof == rotation.ProofLogin, PasswordLength: req.PasswordLength, LongestAttempt: r.LongestAttempt,
+		Version: in.Version, LoginDemanded: req.Proof == rotation.ProofLogin, LongestAttempt: r.LongestAttempt,
 	})
 	if err != nil {
 		return rotation.Plan{}, err
@@ -69,6 +69,9 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	}
 	s.method = s.methodOf(p.Strategy)
 	if err := s.method.look(ctx, req, doc, versions); err != nil {
+		return rotation.Plan{}, err
+	}
+	if p.Password, err = req.Password.Over(s.Passwords).Fit(s.rule); err != nil {
 		return rotation.Plan{}, err
 	}
 	if p.StalePending != "" {

@@ -31,7 +31,7 @@ func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 	if err != nil {
 		return NewResult{}, err
 	}
-	password, err := rotation.GeneratePassword(r.Random, s.plan.PasswordLength)
+	password, err := s.newPassword(ctx)
 	if err != nil {
 		return NewResult{}, err
 	}

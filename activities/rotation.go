@@ -22,6 +22,8 @@ import (
 type Rotation struct {
 	Stores  map[string]secretstore.Store
 	Targets map[string]target.Target
+	// Passwords is what a request's policy leaves open.
+	Passwords rotation.PasswordPolicy
 	// Random gives the bytes of passwords.
 	Random io.Reader
 	Now    func() time.Time
@@ -64,6 +66,28 @@ type scene struct {
 	ref    secretstore.Ref
 	target target.Target
 	method method
+	// rule is what the target takes as a password; Look's survey finds it.
+	rule rotation.PasswordRule
+}
+
+// newPassword makes one, or lets the store make it.
+func (s *scene) newPassword(ctx context.Context) (rotation.Secret, error) {
+	recipe := s.plan.Password
+	if recipe.Source != rotation.PasswordSourceStore {
+		return recipe.Generate(s.Random)
+	}
+	maker, ok := s.store.(secretstore.PasswordMaker)
+	if !ok {
+		return rotation.Secret{}, rotation.FieldError("Password.Source", "store %s generates no passwords", s.plan.Store)
+	}
+	const tries = 5
+	for range tries {
+		password, err := maker.RandomPassword(ctx, s.ref.Region, recipe.Length, recipe.Excluded())
+		if err != nil || recipe.Fits(password) {
+			return password, err
+		}
+	}
+	return rotation.Secret{}, rotation.FieldError("Password.Source", "store %s generated %d passwords that the target would not take", s.plan.Store, tries)
 }
 
 func (r *Rotation) scene(p rotation.Plan) (*scene, error) {

@@ -37,7 +37,7 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
 			"give both documents an address that always leads to the server that takes changes", p.Admin)
 	}
-	p.Notes = append(p.Notes, survey.Notes...)
+	p.Notes, m.rule = append(p.Notes, survey.Notes...), survey.Passwords
 	return nil
 }
 

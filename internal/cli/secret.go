@@ -105,7 +105,7 @@ func (f *requestFlags) request(cmd *cobra.Command, stdin io.Reader, args []strin
 		req.Strategy = rotation.Strategy(f.strategy)
 	}
 	if cmd.Flags().Changed("password-length") {
-		req.PasswordLength = f.passwordLength
+		req.Password.Length = f.passwordLength
 	}
 	if cmd.Flags().Changed("adopt-standby") {
 		req.AdoptStandby = f.adoptStandby

@@ -41,7 +41,8 @@ type Plan struct {
 	// TLS says in words how current's login was protected.
 	TLS string `json:",omitempty"`
 
-	PasswordLength int
+	// Password is what the new password is made by.
+	Password PasswordRecipe
 	// LongestAttempt is how long an attempt of a step can still run after it was given up.
 	LongestAttempt time.Duration
 	Notes          []string `json:",omitempty"`

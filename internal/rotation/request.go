@@ -40,8 +40,8 @@ type Request struct {
 	Proof string `json:",omitempty"`
 	// AcceptPasswordHistory rotates although the server's password history may forbid a rollback.
 	AcceptPasswordHistory bool `json:",omitempty"`
-	// PasswordLength is the length of new passwords; absent: 32.
-	PasswordLength int `json:",omitempty"`
+	// Password says what new passwords look like; absent: as the worker is set up.
+	Password PasswordPolicy `json:",omitzero"`
 	// OnFailure is "rollback" (absent) or "park".
 	OnFailure string `json:",omitempty"`
 	// Patience is how long New, Set and Test are tried (a Go duration); absent: 15m.
@@ -55,7 +55,7 @@ func (r *Request) fields() map[string]any {
 	return map[string]any{
 		"SecretName": &r.SecretName, "RegionId": &r.RegionId, "InstanceId": &r.InstanceId, "Store": &r.Store,
 		"Strategy": &r.Strategy, "Now": &r.Now, "Grace": &r.Grace, "AdoptStandby": &r.AdoptStandby,
-		"AcceptPasswordHistory": &r.AcceptPasswordHistory, "PasswordLength": &r.PasswordLength,
+		"AcceptPasswordHistory": &r.AcceptPasswordHistory, "Password": &r.Password,
 		"OnFailure": &r.OnFailure, "Patience": &r.Patience, "Proof": &r.Proof,
 	}
 }
@@ -69,21 +69,37 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 		r.problems = append(r.problems, FieldError("request", `not a JSON object; wanted: {"SecretName": "...", "RegionId": "..."}`))
 		return nil
 	}
-	known := r.fields()
+	r.take("", raw, r.fields())
+	return nil
+}
+
+// take decodes the fields that are known, and remembers what is wrong with the others. Fields of an object within are named with its
+// name and a dot before theirs.
+func (r *Request) take(within string, raw map[string]json.RawMessage, known map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		into, ok := known[name]
 		if !ok {
-			r.problems = append(r.problems, unknownField(name, known))
+			problem := unknownField(name, known)
+			problem.Field = within + problem.Field
+			r.problems = append(r.problems, problem)
 			continue
 		}
 		if bytes.Equal(raw[name], []byte("null")) {
 			continue
 		}
+		if policy, nested := into.(*PasswordPolicy); nested {
+			var inner map[string]json.RawMessage
+			if err := json.Unmarshal(raw[name], &inner); err != nil {
+				r.problems = append(r.problems, FieldError(name, "wrong type: an object is wanted"))
+				continue
+			}
+			r.take(name+".", inner, policy.fields())
+			continue
+		}
 		if err := json.Unmarshal(raw[name], into); err != nil {
-			r.problems = append(r.problems, FieldError(name, "wrong type: %s is wanted", wanted(into)))
+			r.problems = append(r.problems, FieldError(within+name, "wrong type: %s is wanted", wanted(into)))
 		}
 	}
-	return nil
 }
 
 func unknownField(name string, known map[string]any) *Error {
@@ -173,10 +189,8 @@ func (r Request) Validate() (Request, error) {
 	default:
 		add(FieldError("OnFailure", "%q is unknown; known: %s, %s", printable(r.OnFailure), OnFailureRollback, OnFailurePark))
 	}
-	if r.PasswordLength == 0 {
-		r.PasswordLength = DefaultPasswordLength
-	} else if r.PasswordLength < MinPasswordLength || r.PasswordLength > MaxPasswordLength {
-		add(FieldError("PasswordLength", "%d is out of range: %d to %d", r.PasswordLength, MinPasswordLength, MaxPasswordLength))
+	for _, problem := range r.Password.problems() {
+		add(problem)
 	}
 	for _, d := range []struct {
 		name  string

@@ -36,6 +36,12 @@ type Traits struct {
 	UncertainFor time.Duration
 }
 
+// PasswordMaker is a Store that generates passwords itself.
+type PasswordMaker interface {
+	// RandomPassword gives one of the length, with every kind of character that is not excluded altogether.
+	RandomPassword(ctx context.Context, region string, length int, exclude string) (rotation.Secret, error)
+}
+
 // Store keeps secrets. Every call honours its context, and may be made from several goroutines.
 type Store interface {
 	Traits() Traits

@@ -43,6 +43,8 @@ type Proof struct {
 type Survey struct {
 	Server        string
 	StandbyExists bool
+	// Passwords is what the server takes.
+	Passwords rotation.PasswordRule
 	// KeepsPasswords: a password history or reuse interval would forbid going back to the standby account's password (3638).
 	KeepsPasswords bool
 	Notes          []string

@@ -48,10 +48,7 @@ func (s *surveyor) look(ctx context.Context) (target.Survey, error) {
 		return target.Survey{}, rotation.Errorf(rotation.Permanent, "%s is read-only: a replica, or a reader endpoint; "+
 			"put the address of the server that takes changes into the documents", s.address()).WithCode("1290")
 	}
-	if err := s.checkPolicy(s.server.Policy); err != nil {
-		return target.Survey{}, err
-	}
-	survey := target.Survey{Server: id}
+	survey := target.Survey{Server: id, Passwords: passwordRule(s.server.Policy)}
 	switch {
 	case s.Strategy == rotation.DualAccount:
 		err = s.pair(ctx, &survey)
@@ -162,23 +159,12 @@ func (s *surveyor) checkCreateUser(rights *account.Rights) error {
 	return nil
 }
 
-// checkPolicy: of each kind of character, generated passwords have one for certain.
-func (s *surveyor) checkPolicy(p *account.Policy) error {
+// passwordRule is what the server's policy takes, where it has one that can be read.
+func passwordRule(p *account.Policy) rotation.PasswordRule {
 	if p == nil {
-		return nil
+		return rotation.PasswordRule{}
 	}
-	if p.Length > rotation.MaxPasswordLength {
-		return s.refuse("the server's password policy wants %d characters; generated passwords have %d at most", p.Length, rotation.MaxPasswordLength)
-	}
-	for _, wanted := range []struct {
-		count int
-		kind  string
-	}{{p.Lower, "lower-case letters"}, {p.Upper, "upper-case letters"}, {p.Digits, "digits"}, {p.Special, "special characters"}} {
-		if wanted.count > 1 {
-			return s.refuse("the server's password policy wants %d %s; generated passwords have one for certain", wanted.count, wanted.kind)
-		}
-	}
-	return nil
+	return rotation.PasswordRule{MinLength: p.Length, Lower: p.Lower, Upper: p.Upper, Digits: p.Digits, Special: p.Special}
 }
 
 func (s *surveyor) notes(current account.Set) []string {
