@@ -30,7 +30,7 @@ func start(t *testing.T, key cloudsim.Credential) (*rds.Client, *cloudsim.Cloud,
 
 func connect(address string, key cloudsim.Credential) *rds.Client {
 	return rds.New(rds.Options{Region: region, BaseEndpoint: aws.String(address), RetryMaxAttempts: 1,
-		HTTPClient: &http.Client{Transport: plainBody{}},
+		HTTPClient:  &http.Client{Transport: plainBody{}},
 		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.Secret, "")})
 }
 
