@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -18,7 +19,15 @@ func main() {
 	// A reader that goes away shows as an error of the write then, and what was started can be taken down.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(cli.Execute(context.Background(), cli.Options{
-		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
+		Program: program(), Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())), Signals: signals,
 	}))
+}
+
+// program is how a person can call it again. What "go run" makes is gone by then.
+func program() string {
+	if name := os.Args[0]; strings.Contains(name, "/") && !strings.Contains(name, "/go-build") {
+		return name
+	}
+	return "starter"
 }

@@ -216,7 +216,7 @@ func TestDevEndsWhenAPartOfItDies(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	dev.exits(cli.ExitRefused)
-	require.True(t, strings.HasPrefix(dev.stderr.String(), "starter: "), dev.stderr.String())
+	require.Regexp(t, `(?m)^starter: \w+ ended: signal: killed`, dev.stderr.String())
 }
 
 func TestDemo(t *testing.T) {

@@ -137,7 +137,7 @@ func (c *resolveCall) decide(ctx context.Context, req rotation.Request, s *watch
 
 // warnWithoutAnswer says that nobody answers, once that takes long.
 func (c *resolveCall) warnWithoutAnswer(ctx context.Context) {
-	t := time.NewTimer(4 * time.Second)
+	t := time.NewTimer(3 * time.Second)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

@@ -28,9 +28,9 @@ type Follower struct {
 const (
 	pollEvery    = 500 * time.Millisecond
 	defaultTrust = 2 * time.Minute
-	// stalledAfter is how long a task may wait for a worker before that is said; with the poll's interval and the look at
-	// the task queue it is within five seconds.
-	stalledAfter = 3 * time.Second
+	// stalledAfter is how long a task may wait for a worker before that is said, and how long Temporal may be silent. With the
+	// poll's interval and the look at the task queue it is well within five seconds.
+	stalledAfter = 2 * time.Second
 )
 
 // ErrNoAnswer says that Temporal stopped answering while a rotation was followed. The rotation itself may well go on.
