@@ -36,9 +36,8 @@ func TestOnlyOurWordsPassTheEdge(t *testing.T) {
 		"a deadline":         {func() error { return fmt.Errorf("%s: %w", canary, context.DeadlineExceeded) }, rotation.Retryable, "did not finish (timeout)", true},
 		"a panic":            {func() error { panic("password " + canary) }, rotation.Retryable, "panicked", false},
 		"a runtime panic": {func() error {
-			var m map[string]int
-			m[canary] = 1
-			return nil
+			words := strings.Split(canary, "-")
+			return errors.New(words[len(words)])
 		}, rotation.Retryable, "panicked", false},
 	} {
 		t.Run(name, func(t *testing.T) {

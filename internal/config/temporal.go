@@ -32,7 +32,7 @@ func (t *Temporal) Options(lookup Lookup, environ []string, logger *slog.Logger)
 		ConfigFilePath: t.ConfigFile, ConfigFileProfile: t.Profile, EnvLookup: environment{lookup, environ},
 	})
 	if err != nil {
-		return client.Options{}, fmt.Errorf("Temporal's settings (TEMPORAL_* variables, profile or file): %w", err)
+		return client.Options{}, fmt.Errorf("settings for Temporal (TEMPORAL_* variables, profile or file): %w", err)
 	}
 	if t.Address != "" {
 		options.HostPort = t.Address
