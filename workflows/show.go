@@ -154,7 +154,9 @@ func (w *run) closed(result *rotation.Result) {
 }
 
 // writef is fmt.Fprintf for what always takes it; the checker of workflows does not know that a Builder does.
-func writef(b *strings.Builder, format string, args ...any) { b.WriteString(fmt.Sprintf(format, args...)) }
+func writef(b *strings.Builder, format string, args ...any) {
+	b.WriteString(fmt.Sprintf(format, args...))
+}
 
 func sentenceCase(s string) string {
 	if s == "" {
