@@ -166,7 +166,8 @@ func transportFailure(ctx context.Context, err error) *Failure {
 		return &Failure{Cause: Unresolved}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &Failure{Cause: Refused}
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, net.ErrClosed): // the last one while the request is still being written
 		return &Failure{Cause: Broken}
 	case errors.As(err, &slow) && slow.Timeout():
 		return &Failure{Cause: Timeout}

@@ -3,6 +3,7 @@
 package wiretest
 
 import (
+	"bufio"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -80,7 +81,7 @@ type Fault struct {
 	Name string
 	// Serve answers a request. One that has neither Serve nor Raw is an endpoint at which nobody listens.
 	Serve http.HandlerFunc
-	// Raw, if set, answers on the bare connection; it gets the request's text.
+	// Raw, if set, answers on the bare connection; it gets the request's URI and body.
 	Raw func(net.Conn, string)
 	// TLS has the server speak TLS, HTTPS has the client do so, Trusted has it know the server's authority.
 	TLS, HTTPS, Trusted bool
@@ -139,29 +140,17 @@ func Faults(document string) []Fault {
 
 // Open starts the fault's server; it gives the endpoint's URL and the authority to trust.
 func (f Fault) Open() (string, *x509.CertPool, func()) {
-	if f.Raw == nil && f.Serve == nil {
+	switch {
+	case f.Raw != nil:
+		return f.openRaw()
+	case f.Serve == nil:
 		return Nobody, nil, func() {}
 	}
-	if f.Raw != nil {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			panic(err)
-		}
-		go func() {
-			for {
-				c, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				request := make([]byte, 64<<10)
-				n, _ := c.Read(request)
-				f.Raw(c, string(request[:n]))
-				_ = c.Close()
-			}
-		}()
-		return f.scheme() + listener.Addr().String(), nil, func() { _ = listener.Close() }
-	}
-	server := httptest.NewUnstartedServer(f.Serve)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// An answer while the request is still being written, or a client that is gone meanwhile, would be another fault.
+		_, _ = io.Copy(io.Discard, r.Body)
+		f.Serve(w, r)
+	}))
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	if !f.TLS {
 		server.Start()
@@ -174,6 +163,30 @@ func (f Fault) Open() (string, *x509.CertPool, func()) {
 		roots.AddCert(server.Certificate())
 	}
 	return f.scheme() + server.Listener.Addr().String(), roots, server.Close
+}
+
+func (f Fault) openRaw() (string, *x509.CertPool, func()) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			text := ""
+			if request, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				// All of it, so that closing the connection does not reset it.
+				body, _ := io.ReadAll(request.Body)
+				text = request.RequestURI + string(body)
+			}
+			f.Raw(c, text)
+			_ = c.Close()
+		}
+	}()
+	return f.scheme() + listener.Addr().String(), nil, func() { _ = listener.Close() }
 }
 
 func (f Fault) scheme() string {
