@@ -1,5 +1,5 @@
-// Package secretstore is what a rotation needs of a secret store. Each store is a folder beside this file; errors are
-// *rotation.Error, with the store's code and never its text.
+// Package secretstore is what a rotation needs of a secret store. Each store is a folder beside this file, and wire is
+// their common way to an API. Errors are *rotation.Error, with the store's code and never its text.
 package secretstore
 
 import (
