@@ -14,7 +14,7 @@ type dualAccount struct{ *scene }
 func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotation.Document, versions rotation.Versions) error {
 	p := &m.plan
 	p.Standby = doc.Pair().Standby(doc.Account)
-	proof := m.target.Probe(ctx, m.login(doc))
+	proof := m.tryLogin(ctx, doc)
 	if err := mustLogIn(proof, m.currentRefused(doc)); err != nil {
 		return err
 	}
@@ -66,12 +66,14 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 			continue
 		}
 		tried = append(tried, doc.Password)
-		proof := m.target.Probe(ctx, m.login(doc))
-		switch proof.Answer {
-		case rotation.Accepted:
+		proof := m.tryLogin(ctx, doc)
+		// Where nobody can log in, the previous version is the one to go by: it was current, so the account was the secret's, with that
+		// password. What other versions name may never have been.
+		switch known := passwordOf(proof); {
+		case known == rotation.Accepted, proof.ByAPI && proof.Answer == rotation.Accepted && id == versions.Holder(rotation.Previous):
 			p.Restore = id
 			return nil
-		case rotation.Unknown:
+		case proof.Answer == rotation.Unknown:
 			return mustLogIn(proof, nil)
 		}
 	}
@@ -81,7 +83,7 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 		if err != nil {
 			return err
 		}
-		if proof.Answer == rotation.Accepted {
+		if proof.Answer == rotation.Accepted && createdBy(proof) == rotation.Accepted {
 			return nil
 		}
 	}
@@ -89,13 +91,18 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 		p.Notes = append(p.Notes, "account "+p.Standby+" existed and no version of the secret logs in to it; it is adopted as asked")
 		return nil
 	}
+	if m.byAPI {
+		return rotation.Errorf(rotation.Permanent, "account %s exists, the previous version of secret %s is not of it, and this worker can't reach the server "+
+			"to see whether another one logs in to it, so it may be somebody else's; drop it if it is not needed, give the worker a way to the server, "+
+			"or take it over with AdoptStandby", p.Standby, m.plan.Secret)
+	}
 	return rotation.Errorf(rotation.Permanent, "account %s exists, and no version of secret %s logs in to it, so it may be somebody else's; "+
-		"drop it if it is not needed, or take it over with AdoptStandby", p.Standby, m.ref.Name)
+		"drop it if it is not needed, or take it over with AdoptStandby", p.Standby, m.plan.Secret)
 }
 
 func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) (SetResult, error) {
-	if err := mustLogIn(m.target.Probe(ctx, m.login(base)), rotation.Errorf(rotation.Permanent,
-		"the current version of secret %s no longer logs in as %s", m.ref.Name, base.Account)); err != nil {
+	if err := mustLogIn(m.tryLogin(ctx, base), rotation.Errorf(rotation.Permanent,
+		"the current version of secret %s no longer logs in as %s", m.plan.Secret, base.Account)); err != nil {
 		return SetResult{}, err
 	}
 	session, err := m.lockAsAdmin(ctx)
@@ -117,21 +124,37 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 		change, err := session.Create(ctx, m.plan.Standby, m.plan.Account, pending.Password)
 		return SetResult{Created: true, Given: change.Given, Taken: change.Taken, LeftOut: change.LeftOut}, err
 	}
-	if err := m.setPassword(ctx, session, pending); err != nil {
-		return SetResult{}, err
+	var change target.Change
+	level := func() (err error) {
+		change, err = session.Level(ctx, m.plan.Standby, m.plan.Account, pending.Password)
+		return err
 	}
-	change, err := session.Level(ctx, m.plan.Standby, m.plan.Account, pending.Password)
+	switch {
+	case !m.plan.StandbyExists:
+		if err = m.mustBeOwn(ctx, pending); err == nil {
+			err = level()
+		}
+	case m.target.Traits().APIAdmin:
+		// The API goes on with a change after it has answered, and whether it did can't be seen where nobody can log in. What is looked at
+		// before it is done comes first, so that an attempt that waited in vain is not followed by another change of the password.
+		if err = level(); err == nil {
+			err = session.SetPassword(ctx, m.plan.Standby, pending.Password)
+		}
+	default:
+		// Every host's account gets it, also where one has it already: an earlier attempt may have died between two.
+		if err = session.SetPassword(ctx, m.plan.Standby, pending.Password); err == nil {
+			err = level()
+		}
+	}
 	return SetResult{Given: change.Given, Taken: change.Taken, LeftOut: change.LeftOut}, err
 }
 
-// setPassword gives the standby account the pending password. An account that was not there when Look looked must be
-// this rotation's own: the pending password logs in to it.
-func (m dualAccount) setPassword(ctx context.Context, session target.Session, pending *rotation.Document) error {
-	if m.plan.StandbyExists {
-		// Every host's account gets it, also where one has it already: an earlier attempt may have died between two.
-		return session.SetPassword(ctx, m.plan.Standby, pending.Password)
-	}
-	return mustLogIn(m.target.Probe(ctx, m.login(pending)), rotation.Errorf(rotation.Conflict,
+// mustBeOwn makes sure that an account that was not there when Look looked was created by this rotation: the pending password logs in to
+// it, or it bears the mark.
+func (m dualAccount) mustBeOwn(ctx context.Context, pending *rotation.Document) error {
+	proof := m.tryLogin(ctx, pending)
+	proof.Answer = createdBy(proof)
+	return mustLogIn(proof, rotation.Errorf(rotation.Conflict,
 		"account %s appeared while this rotation ran, and this rotation's password does not log in to it: somebody else created it", m.plan.Standby))
 }
 
@@ -196,7 +219,10 @@ func (m dualAccount) decideStandby(ctx context.Context, session target.Session) 
 		if err != nil {
 			return "", err
 		}
-		pending = proof.Answer
+		pending = passwordOf(proof)
+		if !m.plan.StandbyExists {
+			pending = createdBy(proof)
+		}
 	}
 	return rotation.DecideStandby(m.plan, exists, restore, pending)
 }
@@ -211,6 +237,10 @@ func (m dualAccount) undone(ctx context.Context) (forward bool, err error) {
 		proof, err := m.probe(ctx, m.plan.Version)
 		if err != nil {
 			return false, err
+		}
+		if proof.ByAPI {
+			return false, rotation.Errorf(rotation.Conflict, "whether account %s still takes the password of the version that was rolled back can't be seen "+
+				"without a login, and this worker can't reach the server", m.plan.Standby)
 		}
 		if proof.Answer != rotation.RefusedLogin {
 			return false, rotation.Errorf(rotation.Conflict, "account %s still takes the password of the version that was rolled back", m.plan.Standby)

@@ -101,16 +101,16 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	switch current.Version {
 	case s.plan.Version:
 	case s.plan.Base:
-		return "", "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.ref.Name)
+		return "", "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.plan.Secret)
 	default:
 		return "", "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
-			current.Version, s.ref.Name, s.plan.Version)
+			current.Version, s.plan.Secret, s.plan.Version)
 	}
-	doc, err := s.parse(s.ref.Name, current)
+	doc, err := s.parse(s.plan.Secret, current)
 	if err != nil {
 		return "", "", err
 	}
-	proof := s.target.Probe(ctx, s.login(doc))
-	return proof.TLS, proofOf(proof), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
-		"somebody else changed the account", s.plan.Version, s.ref.Name, doc.Account))
+	proof := s.tryLogin(ctx, doc)
+	return proof.TLS, s.proof(), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
+		"somebody else changed the account", s.plan.Version, s.plan.Secret, doc.Account))
 }

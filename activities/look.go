@@ -27,7 +27,7 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 		return rotation.Plan{}, err
 	}
 	s, err := r.scene(rotation.Plan{
-		Store: req.Store, Region: req.RegionId, Secret: req.Name(), Target: req.Target(), Instance: req.InstanceId,
+		Store: req.Store, Region: req.RegionId, Secret: req.Name(), ARN: req.ARN(), Target: req.Target(), Instance: req.InstanceId,
 		Version: in.Version, LoginDemanded: req.Proof == rotation.ProofLogin, LongestAttempt: r.LongestAttempt,
 	})
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	doc, err := s.parse(s.ref.Name, current)
+	doc, err := s.parse(s.plan.Secret, current)
 	if err != nil {
 		return rotation.Plan{}, err
 	}
@@ -50,14 +50,17 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 		return rotation.Plan{}, err
 	}
 	if versions.Holder(rotation.Current) != current.Version {
-		return rotation.Plan{}, rotation.Errorf(rotation.Retryable, "secret %s: the store's answers about its current version differ", s.ref.Name)
+		return rotation.Plan{}, rotation.Errorf(rotation.Retryable, "secret %s: the store's answers about its current version differ", s.plan.Secret)
 	}
 	p := &s.plan
 	if p.Strategy, err = s.strategy(req, doc); err != nil {
 		return rotation.Plan{}, err
 	}
 	p.Base, p.Previous = current.Version, versions.Holder(rotation.Previous)
-	p.Account, p.Admin, p.Address = doc.Account, doc.Admin, doc.Place.Address()
+	p.Account, p.Address = doc.Account, s.login(doc).Place.Address()
+	if !s.target.Traits().APIAdmin {
+		p.Admin = doc.Admin
+	}
 	if current.Version == p.Version {
 		return s.finished(doc), nil
 	}
@@ -108,7 +111,7 @@ func (s *scene) strategy(req rotation.Request, doc *rotation.Document) (rotation
 	case strategy == rotation.DualPassword:
 		return "", rotation.FieldError("Strategy", "%s is not available; available: %s, %s", strategy, rotation.DualAccount, rotation.SingleUser)
 	case strategy == rotation.DualAccount && !admin:
-		return "", rotation.FieldError("secret "+s.ref.Name, "strategy %s needs an admin secret; name it in field %s of the document", strategy,
+		return "", rotation.FieldError("secret "+s.plan.Secret, "strategy %s needs an admin secret; name it in field %s of the document", strategy,
 			s.store.Traits().Dialect.Admin)
 	}
 	return strategy, nil
@@ -123,19 +126,23 @@ func (s *scene) checkGrace(req rotation.Request, created time.Time) error {
 	if left := req.GraceTime() - s.Now().Sub(created); left > 0 {
 		return rotation.Errorf(rotation.Permanent, "the current version of secret %s is younger than the grace time of %s: clients may still use the "+
 			"credential before it, which this rotation would replace; wait %s more, or ask for it with Now (--now)",
-			s.ref.Name, req.GraceTime(), left.Round(time.Second))
+			s.plan.Secret, req.GraceTime(), left.Round(time.Second))
 	}
 	return nil
 }
 
 func (s *scene) currentRefused(doc *rotation.Document) *rotation.Error {
 	return rotation.Errorf(rotation.Permanent, "the current version of secret %s does not log in as %s; "+
-		"put the password that works into the secret, then rotate", s.ref.Name, doc.Account)
+		"put the password that works into the secret, then rotate", s.plan.Secret, doc.Account)
 }
 
 // sameServer says whether the admin and a login reach the same server. An API speaks of an instance, not of a server.
 func (s *scene) sameServer(survey target.Survey, proof target.Proof) bool {
 	return s.target.Traits().APIAdmin || survey.Server == proof.Server
+}
+
+func (s *scene) question(by target.Login, doc *rotation.Document) target.Question {
+	return target.Question{By: by, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account, Client: s.login(doc)}
 }
 
 // survey looks with the admin secret. A refused login is tried once more with the secret read anew.
@@ -146,17 +153,17 @@ func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Surv
 			return target.Survey{}, err
 		}
 		if s.target.Traits().APIAdmin {
-			return s.target.Survey(ctx, target.Question{By: admin, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account})
+			return s.target.Survey(ctx, s.question(admin, doc))
 		}
 		if !admin.Place.SameServer(doc.Place) {
 			d := s.store.Traits().Dialect
-			return target.Survey{}, rotation.FieldError("secret "+s.ref.Name, "its %s and %s and those of the admin secret %s differ; "+
+			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "its %s and %s and those of the admin secret %s differ; "+
 				"the admin secret must lead to the same server", d.Host, d.Port, doc.Admin)
 		}
 		if doc.Pair().Base == admin.Account || doc.Pair().Suffixed == admin.Account {
-			return target.Survey{}, rotation.FieldError("secret "+s.ref.Name, "the admin secret %s is of the account pair that would be rotated", doc.Admin)
+			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "the admin secret %s is of the account pair that would be rotated", doc.Admin)
 		}
-		survey, err := s.target.Survey(ctx, target.Question{By: admin, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account})
+		survey, err := s.target.Survey(ctx, s.question(admin, doc))
 		if rotation.CodeOf(err) != errBadLogin {
 			return survey, err
 		}

@@ -52,5 +52,5 @@ func (s *scene) orKept(ctx context.Context, put error) error {
 			return nil
 		}
 	}
-	return rotation.Errorf(rotation.Retryable, "version %s of secret %s was written by another attempt, and is not visible yet", s.plan.Version, s.ref.Name)
+	return rotation.Errorf(rotation.Retryable, "version %s of secret %s was written by another attempt, and is not visible yet", s.plan.Version, s.plan.Secret)
 }

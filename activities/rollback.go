@@ -13,6 +13,8 @@ type RollbackInput struct {
 	SetStarted bool
 	// PutUncertain says that an attempt of New may still put the version.
 	PutUncertain bool `json:",omitempty"`
+	// SetUncertain says that an attempt of Set may have changed the target, or may still.
+	SetUncertain bool `json:",omitempty"`
 }
 
 // RollbackResult says what was proven.
@@ -33,6 +35,7 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 	if err != nil {
 		return RollbackResult{}, err
 	}
+	s.setUncertain = in.SetUncertain
 	// An adopted version's password is set, whoever did it.
 	in.SetStarted = in.SetStarted || in.Plan.Adopted
 	action, err := s.decideRollback(ctx, in.SetStarted)
@@ -74,7 +77,7 @@ func (s *scene) decideRollback(ctx context.Context, setStarted bool) (rotation.R
 func (s *scene) mayUndo(ctx context.Context) error {
 	action, err := s.decideRollback(ctx, true)
 	if err == nil && action != rotation.RollbackTarget {
-		err = rotation.Errorf(rotation.Retryable, "secret %s changed while its rollback waited for the lock; looking again", s.ref.Name)
+		err = rotation.Errorf(rotation.Retryable, "secret %s changed while its rollback waited for the lock; looking again", s.plan.Secret)
 	}
 	return err
 }
@@ -93,7 +96,7 @@ func (s *scene) proveRollback(ctx context.Context, setStarted bool, result Rollb
 		return RollbackResult{}, err
 	}
 	if action != rotation.RollbackProve {
-		return RollbackResult{}, rotation.Errorf(rotation.Retryable, "the pending stage of secret %s is not seen to be off yet", s.ref.Name)
+		return RollbackResult{}, rotation.Errorf(rotation.Retryable, "the pending stage of secret %s is not seen to be off yet", s.plan.Secret)
 	}
 	result.TLS, result.Proof, err = s.proveBase(ctx)
 	return result, err
@@ -105,5 +108,5 @@ func (s *scene) proveBase(ctx context.Context) (tls, by string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	return proof.TLS, proofOf(proof), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "the current version of secret %s does not log in as %s", s.ref.Name, s.plan.Account))
+	return proof.TLS, s.proof(), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "the current version of secret %s does not log in as %s", s.plan.Secret, s.plan.Account))
 }

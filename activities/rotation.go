@@ -4,6 +4,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -68,6 +69,10 @@ type scene struct {
 	method method
 	// rule is what the target takes as a password; Look's survey finds it.
 	rule rotation.PasswordRule
+	// byAPI: what this step has seen of logins is, in part, an API's word.
+	byAPI bool
+	// setUncertain: see RollbackInput.
+	setUncertain bool
 }
 
 // newPassword makes one, or lets the store make it.
@@ -91,7 +96,7 @@ func (s *scene) newPassword(ctx context.Context) (rotation.Secret, error) {
 }
 
 func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
-	s, ref, err := r.store(p.Store, p.Region, p.Secret)
+	s, ref, err := r.store(p.Store, p.Region, cmp.Or(p.ARN, p.Secret))
 	if err != nil {
 		return nil, err
 	}
@@ -114,20 +119,32 @@ func (s *scene) document(ctx context.Context, version string) (*rotation.Documen
 	if err != nil {
 		return nil, err
 	}
-	return s.parse(s.ref.Name, v)
+	return s.parse(s.plan.Secret, v)
 }
 
 func (s *scene) parse(secret string, v secretstore.Value) (*rotation.Document, error) {
 	dialect := s.store.Traits().Dialect
 	dialect.HostOptional = s.plan.Instance != ""
-	return rotation.ParseDocument(secret, dialect, v.Data)
+	d, err := rotation.ParseDocument(secret, dialect, v.Data)
+	if err != nil {
+		return nil, err
+	}
+	d.Version = v.Version
+	return d, nil
 }
 
 // login is the login that a document stands for.
 func (s *scene) login(d *rotation.Document) target.Login {
 	place := d.Place
 	place.Instance, place.Region = s.plan.Instance, s.plan.Region
-	return target.Login{Place: place, Account: d.Account, Password: d.Password, Demanded: s.plan.LoginDemanded}
+	return target.Login{Place: place, Account: d.Account, Password: d.Password, Version: d.Version, Demanded: s.plan.LoginDemanded}
+}
+
+// tryLogin logs in with a document.
+func (s *scene) tryLogin(ctx context.Context, d *rotation.Document) target.Proof {
+	proof := s.target.Probe(ctx, s.login(d))
+	s.byAPI = s.byAPI || proof.ByAPI
+	return proof
 }
 
 // probe logs in with a version of the secret. A version that is gone, or that can't be read as a document, has the
@@ -140,7 +157,7 @@ func (s *scene) probe(ctx context.Context, version string) (target.Proof, error)
 	if err != nil {
 		return target.Proof{}, err
 	}
-	return s.target.Probe(ctx, s.login(d)), nil
+	return s.tryLogin(ctx, d), nil
 }
 
 // mustLogIn asks for a proof that a login works. What a refusal means is the caller's to say.
@@ -165,9 +182,26 @@ func mustAccept(proof target.Proof, refused *rotation.Error) error {
 	return mustLogIn(proof, refused)
 }
 
-// proofOf says how a login was proven.
-func proofOf(proof target.Proof) string {
-	if proof.ByAPI {
+// passwordOf is what a proof says about the password. An API says nothing about it.
+func passwordOf(proof target.Proof) rotation.Answer {
+	if proof.ByAPI && proof.Answer == rotation.Accepted {
+		return rotation.Unknown
+	}
+	return proof.Answer
+}
+
+// createdBy is what a proof of this rotation's version says about an account that was not there when the rotation began: whether this
+// rotation created it.
+func createdBy(proof target.Proof) rotation.Answer {
+	if proof.ByAPI && proof.Answer == rotation.Accepted && !proof.Marked {
+		return rotation.RefusedLogin
+	}
+	return proof.Answer
+}
+
+// proof says how this step has proven what it says.
+func (s *scene) proof() string {
+	if s.byAPI {
 		return rotation.ProofAPI
 	}
 	return rotation.ProofLogin
@@ -179,7 +213,7 @@ func (s *scene) hasAdmin() bool { return s.plan.Admin != "" || s.target.Traits()
 // admin reads the admin secret; it is read anew by every step, because it may be rotating, too.
 func (s *scene) admin(ctx context.Context) (target.Login, error) {
 	if s.target.Traits().APIAdmin {
-		return target.Login{Place: rotation.Place{Instance: s.plan.Instance, Region: s.plan.Region}}, nil
+		return target.Login{Place: rotation.Place{Instance: s.plan.Instance, Region: s.plan.Region}, Version: s.plan.Version}, nil
 	}
 	name := s.plan.Admin
 	v, err := s.store.ReadCurrent(ctx, secretstore.Ref{Region: s.ref.Region, Name: name})

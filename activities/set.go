@@ -61,10 +61,10 @@ func (s *scene) documents(ctx context.Context) (base, pending *rotation.Document
 	switch {
 	case base.Account != s.plan.Account || pending.Account != s.plan.Next():
 		return nil, nil, rotation.Errorf(rotation.Conflict, "versions %s and %s of secret %s are for accounts %s and %s, and not for %s and %s",
-			s.plan.Base, s.plan.Version, s.ref.Name, base.Account, pending.Account, s.plan.Account, s.plan.Next())
+			s.plan.Base, s.plan.Version, s.plan.Secret, base.Account, pending.Account, s.plan.Account, s.plan.Next())
 	case !pending.SameBut(base):
 		return nil, nil, rotation.Errorf(rotation.Conflict, "version %s of secret %s differs from the current one in more than account and password",
-			s.plan.Version, s.ref.Name)
+			s.plan.Version, s.plan.Secret)
 	}
 	return base, pending, nil
 }

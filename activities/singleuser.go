@@ -63,8 +63,7 @@ func (m singleUser) whoLogsIn(ctx context.Context, versions ...string) (someone,
 		if doc.Account != m.plan.Account {
 			continue
 		}
-		login := m.login(doc)
-		proof := m.target.Probe(ctx, login)
+		login, proof := m.login(doc), m.tryLogin(ctx, doc)
 		if proof.Answer == rotation.RefusedLogin {
 			continue
 		}
@@ -73,11 +72,22 @@ func (m singleUser) whoLogsIn(ctx context.Context, versions ...string) (someone,
 	return someone{}, "", nil
 }
 
+// whichWorks gives the one of the base version and this rotation's that logs in, "" if neither does. Where nobody can log in, and Set may
+// have changed the password, it gives this rotation's: that way is right whatever the account has now, for Set gives it that password
+// (again).
+func (m singleUser) whichWorks(ctx context.Context) (someone, string, error) {
+	own, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	if err == nil && own.proof.ByAPI && m.setUncertain {
+		version = m.plan.Version
+	}
+	return own, version, err
+}
+
 func (m singleUser) surveyAs(ctx context.Context, doc *rotation.Document, by someone) (target.Survey, error) {
 	if m.hasAdmin() {
 		return m.survey(ctx, doc)
 	}
-	return m.target.Survey(ctx, target.Question{By: by.login, Strategy: m.plan.Strategy, Pair: doc.Pair(), Current: doc.Account})
+	return m.target.Survey(ctx, m.question(by.login, doc))
 }
 
 func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (SetResult, error) {
@@ -90,7 +100,7 @@ func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (Set
 		return SetResult{}, nil // an earlier attempt did it
 	case "":
 		return SetResult{}, rotation.Errorf(rotation.Conflict, "no version of secret %s logs in as %s: somebody else changed the account",
-			m.ref.Name, m.plan.Account).WithCode(errBadLogin)
+			m.plan.Secret, m.plan.Account).WithCode(errBadLogin)
 	}
 	session, err := m.session(ctx, by.login)
 	if err != nil {
@@ -128,7 +138,7 @@ func (m singleUser) differences(context.Context, *rotation.Document, *rotation.D
 }
 
 func (m singleUser) undo(ctx context.Context) (notes []string, forward bool, err error) {
-	own, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	own, version, err := m.whichWorks(ctx)
 	if err != nil || version == m.plan.Version {
 		return nil, err == nil, err
 	}
@@ -144,7 +154,7 @@ func (m singleUser) undo(ctx context.Context) (notes []string, forward bool, err
 		return nil, false, err
 	}
 	// An attempt of Set that held the lock is dead now; whether it was faster is seen under the lock only.
-	_, version, err = m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	_, version, err = m.whichWorks(ctx)
 	if err == nil && version == "" {
 		err = m.neither()
 	}
@@ -152,7 +162,7 @@ func (m singleUser) undo(ctx context.Context) (notes []string, forward bool, err
 }
 
 func (m singleUser) undone(ctx context.Context) (forward bool, err error) {
-	own, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	own, version, err := m.whichWorks(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -164,7 +174,7 @@ func (m singleUser) undone(ctx context.Context) (forward bool, err error) {
 		return false, err
 	}
 	defer session.Close()
-	_, version, err = m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
+	_, version, err = m.whichWorks(ctx)
 	if err == nil && version == "" {
 		err = m.neither()
 	}

@@ -38,7 +38,7 @@ func (s *scene) test(ctx context.Context) (TestResult, error) {
 	if err != nil {
 		return TestResult{}, err
 	}
-	proof := s.target.Probe(ctx, s.login(pending))
+	proof := s.tryLogin(ctx, pending)
 	if proof.Answer == rotation.RefusedLogin {
 		return TestResult{Differences: []string{"account " + pending.Account + " does not take its new password (" + proof.Code + ")"}}, nil
 	}

@@ -137,7 +137,7 @@ func (w *run) backward(err error) (done bool, outcome rotation.Outcome, reason e
 // breathe waits before the rotation goes forward again after a rollback found no way back, longer each time.
 func (w *run) breathe(reason error) error {
 	w.breaths = min(max(2*w.breaths, w.timing.FirstPause), w.timing.LongestPause)
-	w.say(w.live, rotation.StateWaiting, "There is no way back: the new password is in use. What stopped the rotation: "+causeOf(reason).Text+". It goes on after "+w.breaths.String()+".")
+	w.say(w.live, rotation.StateWaiting, "There is no way back: the new password is in use, or may be. What stopped the rotation: "+causeOf(reason).Text+". It goes on after "+w.breaths.String()+".")
 	return w.sleep(w.live, w.breaths, "go forward again")
 }
 

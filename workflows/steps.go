@@ -32,6 +32,8 @@ type run struct {
 	setStarted, cancelled bool
 	// putUncertain: an attempt of New got no answer, or came before another; it may still put the version.
 	putUncertain bool
+	// setUncertain: an attempt of Set succeeded, got no answer, or came before another; it may have changed the target, or may still.
+	setUncertain bool
 	// endFailed: an End was attempted and gave an error, so that the stage may have been moved: only forward from here.
 	endFailed bool
 	// uncertain counts the attempts of End that may have sent a move and got no answer.
@@ -120,6 +122,10 @@ func (w *run) set(ctx workflow.Context) error {
 		asked := workflow.Now(ctx)
 		var result activities.SetResult
 		err := w.attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
+		var f *failed
+		if !errors.As(err, &f) || f.Unanswered || f.Attempt != 1 || f.Kind == rotation.Retryable {
+			w.setUncertain = true
+		}
 		if err == nil {
 			w.created = w.created || result.Created
 			w.leftOut = result.LeftOut
@@ -173,7 +179,7 @@ func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, 
 	}
 	err = w.step(ctx, rotation.StepRollback, patience, func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "bring "+w.plan.Next()+" on "+w.plan.Address+" and the secret's stages back")
-		err := w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain}, &result)
+		err := w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain, SetUncertain: w.setUncertain}, &result)
 		if urgent {
 			return notForGood(err)
 		}

@@ -62,8 +62,13 @@ func (p Place) SameServer(q Place) bool {
 	return strings.EqualFold(strings.TrimSuffix(p.Host, "."), strings.TrimSuffix(q.Host, ".")) && p.Port == q.Port
 }
 
-// Address is host and port, for people.
-func (p Place) Address() string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Port)) }
+// Address is host and port, for people; the instance, where only that is known.
+func (p Place) Address() string {
+	if p.Host == "" && p.Instance != "" {
+		return "instance " + p.Instance
+	}
+	return net.JoinHostPort(p.Host, strconv.Itoa(p.Port))
+}
 
 // Document is the value of a secret. Fields that a rotation does not know survive to the byte, and in their order.
 type Document struct {
@@ -71,6 +76,8 @@ type Document struct {
 	names   []string
 	raw     map[string]json.RawMessage
 
+	// Version is the version of the secret whose value this is, "" if nobody said so.
+	Version  string
 	Account  string
 	Password Secret
 	Place    Place

@@ -5,9 +5,11 @@ import "time"
 // Plan is what Look found: references only, no values. It is in history before the first change, and every later
 // step measures what it sees against it.
 type Plan struct {
-	Store    string
-	Region   string
-	Secret   string
+	Store  string
+	Region string
+	Secret string
+	// ARN names the secret to the store where its name alone does not: it belongs to another cloud account.
+	ARN      string `json:",omitempty"`
 	Target   string
 	Instance string `json:",omitempty"`
 	Strategy Strategy

@@ -253,6 +253,14 @@ func (r Request) Name() string {
 	return name
 }
 
+// ARN is the secret's ARN, "" where the request names it otherwise. Call it on a validated request.
+func (r Request) ARN() string {
+	if r.SecretName == r.Name() {
+		return ""
+	}
+	return r.SecretName
+}
+
 // WorkflowID is the canonical id of the rotation of a secret: two starts with the same one can't run at once.
 func (r Request) WorkflowID() string {
 	return workflowIDPrefix + r.Store + "/" + r.RegionId + "/" + r.Name()

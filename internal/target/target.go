@@ -13,6 +13,9 @@ type Login struct {
 	Place    rotation.Place
 	Account  string
 	Password rotation.Secret
+	// Version is the version of the secret that the credential is of. In Lock's, with an API as the admin, it is the version that the
+	// changes are for.
+	Version string
 	// Demanded: only a login will do, where the target would else take the word of an API.
 	Demanded bool
 }
@@ -33,8 +36,11 @@ type Proof struct {
 	Server string
 	// TLS says in words how the connection was protected: "TLS 1.3, verified", "none: the server offers no TLS", ...
 	TLS string
-	// ByAPI: nobody logged in, because the worker can't reach the server; a cloud's API says that the account is available.
+	// ByAPI: nobody logged in, because the worker can't reach the server; a cloud's API says that the account is available. It does not
+	// say which password the account has.
 	ByAPI bool
+	// Marked, where ByAPI: the account bears the mark of having been created for the login's version.
+	Marked bool
 	// Err says why the answer is not Accepted, or not a clean login; nil if it logged in.
 	Err error
 }
@@ -70,6 +76,8 @@ type Question struct {
 	Pair     rotation.Pair
 	// Current is the account that is current.
 	Current string
+	// Client is the login of the base version, as clients use it.
+	Client Login
 }
 
 // Session changes the accounts of one pair, under their lock. Close gives the lock back; it is safe to call twice.
