@@ -40,6 +40,9 @@ func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotati
 	return nil
 }
 
+// mostGuesses is how many versions are tried on the standby account. What is older than that was not its password for long.
+const mostGuesses = 4
+
 // findRestore finds the version whose password the standby account has: previous if it names the account, else the
 // newest that logs in. Wrong passwords count on the server, so each is tried once, and the likeliest first.
 func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, versions rotation.Versions) error {
@@ -64,6 +67,9 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 		}
 		if doc.Account != p.Standby || slices.ContainsFunc(tried, doc.Password.Equal) {
 			continue
+		}
+		if len(tried) == mostGuesses {
+			break
 		}
 		tried = append(tried, doc.Password)
 		proof := m.tryLogin(ctx, doc)

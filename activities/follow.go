@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -69,4 +70,17 @@ func closedAs(err error) string {
 		return "timed out"
 	}
 	return "failed"
+}
+
+// LastRotated gives the end of the latest rotation of the id that ended as Rotated, the zero time if Temporal has none any more.
+func (f *Follower) LastRotated(ctx context.Context, workflowID string) (time.Time, error) {
+	query := "WorkflowId = '" + workflowID + "' AND ExecutionStatus = 'Completed'" // ids have no quotes in them
+	list, err := f.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1})
+	if err != nil {
+		return time.Time{}, rotation.Errorf(rotation.Retryable, "could not ask Temporal when %s rotated last", workflowID)
+	}
+	for _, execution := range list.Executions {
+		return execution.CloseTime.AsTime(), nil
+	}
+	return time.Time{}, nil
 }

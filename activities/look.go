@@ -67,7 +67,7 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	if pending := versions.Holder(rotation.Pending); pending != "" && pending != p.Base && pending != p.Version {
 		p.StalePending = pending
 	}
-	if err := s.checkGrace(req, current.Created); err != nil {
+	if err := s.checkGrace(ctx, req, current.Created); err != nil {
 		return rotation.Plan{}, err
 	}
 	s.method = s.methodOf(p.Strategy)
@@ -117,13 +117,23 @@ func (s *scene) strategy(req rotation.Request, doc *rotation.Document) (rotation
 	return strategy, nil
 }
 
-// checkGrace refuses to take a password away from clients that may still hold it. The age of the version is known, not
-// when it became current; a version that was long on its way is younger than it looks.
-func (s *scene) checkGrace(req rotation.Request, created time.Time) error {
+// checkGrace refuses to take a password away from clients that may still hold it. A store knows when a version was written, not
+// when it became current, which is days later where a rotation was parked; so the end of the latest rotation counts, too.
+func (s *scene) checkGrace(ctx context.Context, req rotation.Request, created time.Time) error {
 	if req.Now || s.plan.Strategy == rotation.SingleUser {
 		return nil
 	}
-	if left := req.GraceTime() - s.Now().Sub(created); left > 0 {
+	since := created
+	if s.LastRotated != nil {
+		last, err := s.LastRotated(ctx, req.WorkflowID())
+		if err != nil {
+			return err
+		}
+		if last.After(since) {
+			since = last
+		}
+	}
+	if left := req.GraceTime() - s.Now().Sub(since); left > 0 {
 		return rotation.Errorf(rotation.Permanent, "the current version of secret %s is younger than the grace time of %s: clients may still use the "+
 			"credential before it, which this rotation would replace; wait %s more, or ask for it with Now (--now)",
 			s.plan.Secret, req.GraceTime(), left.Round(time.Second))

@@ -28,6 +28,9 @@ type Rotation struct {
 	// Random gives the bytes of passwords.
 	Random io.Reader
 	Now    func() time.Time
+	// LastRotated gives the end of the latest rotation of a workflow id that ended as Rotated, the zero time if none is known. It may
+	// be nil.
+	LastRotated func(ctx context.Context, workflowID string) (time.Time, error)
 	// Pause waits; it returns the context's error if that ends first.
 	Pause func(ctx context.Context, d time.Duration) error
 	// LongestAttempt is the time limit of one attempt of a step.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"rotor/internal/cloudsim"
 	"rotor/internal/cloudsim/alibabakms"
@@ -149,4 +150,27 @@ func TestAccountNameThatIsTooLongIsAskedFromTheServer(t *testing.T) {
 	result := rotate(t, secret, nil)
 	require.Equal(t, rotation.Refused, result.Outcome)
 	require.Contains(t, result.Reason.Text, "this server takes")
+}
+
+// A version that was long on its way is old when it becomes current; clients that hold the one before have the grace time all the same.
+func TestGraceCountsFromTheEndOfTheLatestRotation(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+	aged := stored(t, secret.Name)
+	for i := range aged.Versions {
+		aged.Versions[i].Created = time.Now().Add(-48 * time.Hour).Add(time.Duration(i) * time.Minute)
+	}
+	kms().Put(aged)
+	// Temporal's list of closed workflows lags behind a little.
+	eventually(t, 10*time.Second, "listed", func() bool {
+		list, err := temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+			Query: "WorkflowId = 'rotate/" + secret.Store + "/" + secret.Region + "/" + secret.Name + "' AND ExecutionStatus = 'Completed'"})
+		return err == nil && len(list.Executions) == 1
+	})
+	before := picture(t, secret)
+	result := rotate(t, secret, func(r *rotation.Request) { r.Now = false })
+	require.Equal(t, rotation.Refused, result.Outcome)
+	require.Contains(t, result.Reason.Text, "grace time")
+	require.Equal(t, before, picture(t, secret))
 }

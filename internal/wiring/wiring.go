@@ -30,6 +30,7 @@ func New(c client.Client, settings config.Worker) (worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	steps.LastRotated = (&activities.Follower{Client: c}).LastRotated
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           []interceptor.WorkerInterceptor{&activities.Edge{Heartbeat: settings.Heartbeat}},
 		StickyScheduleToStartTimeout:           settings.Sticky,
