@@ -93,6 +93,7 @@ func (d *demo) show(ctx context.Context, secrets []devstack.Secret) error {
 	if err != nil {
 		return err
 	}
+	d.printf("A client reads each secret and logs in with it, again and again, while it is rotated.\n")
 	// A part of the stack that ends by itself ends the demo.
 	group, running := errgroup.WithContext(ctx)
 	finished, finish := context.WithCancel(running)

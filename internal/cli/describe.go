@@ -44,15 +44,18 @@ Exit codes: 0 there is a rotation, 1 there is none, 2 wrong command line or no c
 	flags.bind(cmd)
 	output = outputFlag(cmd)
 	c.bind(cmd)
+	// Taken, so that the flags of one command fit another, but of no use here.
+	_ = cmd.Flags().MarkHidden("task-queue")
 	return cmd
 }
 
 func (a *app) describe(ctx context.Context, temporal client.Client, c *connection, req rotation.Request, output *word) error {
-	schedule, err := describeSchedule(ctx, temporal, req)
-	if err != nil {
-		return c.explain(ctx, "look up the schedule in", err)
-	}
 	s, err := watch.Look(ctx, temporal, req.WorkflowID(), "")
+	schedule, noSchedule := describeSchedule(ctx, temporal, req)
+	if noSchedule != nil && ctx.Err() == nil {
+		// Not everybody who may look at workflows may look at schedules.
+		a.warn("the schedule can't be looked up: Temporal answered " + code(noSchedule))
+	}
 	if errors.Is(err, watch.ErrNoRotation) {
 		return a.neverRotated(req, schedule)
 	}
@@ -122,6 +125,9 @@ func (a *app) steps(s *watch.Snapshot) {
 
 // openStep says what a step that has not ended is at.
 func openStep(step watch.Step, s *watch.Snapshot) string {
+	if step.Failed && step.Failure != nil {
+		return "failed: " + step.Failure.Text
+	}
 	if step.State == rotation.StateWaiting {
 		return fmt.Sprintf("waiting after %s%s", tries(step.Attempts), again(step.NextTry, s.At))
 	}

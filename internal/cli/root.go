@@ -167,10 +167,17 @@ const (
 	outputJSON = "json"
 )
 
+// flag adds the word to the flags of a command; shells complete it.
+func (w *word) flag(cmd *cobra.Command, name, short, usage string) {
+	cmd.Flags().VarP(w, name, short, usage)
+	// Fails for a flag that does not exist only.
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(w.words, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // outputFlag adds --output.
 func outputFlag(cmd *cobra.Command) *word {
 	w := &word{outputText, []string{outputText, outputJSON}}
-	cmd.Flags().VarP(w, "output", "o", "how to print")
+	w.flag(cmd, "output", "o", "how to print")
 	return w
 }
 

@@ -56,7 +56,7 @@ The rotation runs in Temporal and on workers, not here: Ctrl-C only stops lookin
 	c.requestFlags.bind(cmd)
 	cmd.Flags().BoolVar(&c.now, "now", false, "rotate although clients may still hold the credential that was current before")
 	cmd.Flags().BoolVar(&c.noWait, "no-wait", false, "start the rotation and don't wait for it")
-	cmd.Flags().Var(&c.ifRunning, "if-running", "if a rotation of the secret is running: take its outcome, wait for its end and start another, or fail")
+	c.ifRunning.flag(cmd, "if-running", "", "if a rotation of the secret is running: take its outcome, wait for its end and start another, or fail")
 	c.output = outputFlag(cmd)
 	c.connection.bind(cmd)
 	return cmd

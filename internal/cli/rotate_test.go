@@ -94,7 +94,7 @@ func TestRefusedLocally(t *testing.T) {
 		"everything at once":  {[]string{"rotate", "a b", "-r", "CN", "--strategy", "x", "--grace", "y"}, "", []string{"SecretName", "RegionId", "Strategy", "Grace"}},
 		"partial ARN":         {[]string{"rotate", "acs:kms:cn-hangzhou::secret/a"}, "", []string{"incomplete ARN"}},
 		"region against ARN":  {[]string{"rotate", "acs:kms:cn-beijing:1:secret/a", "-r", "cn-hangzhou"}, "", []string{"the ARN in SecretName says cn-beijing"}},
-		"password too long":   {[]string{"rotate", "a", "-r", "b", "--password-length", "99"}, "", []string{"PasswordLength", "16 to 32"}},
+		"password too long":   {[]string{"rotate", "a", "-r", "b", "--password-length", "999"}, "", []string{"Password.Length", "8 to 128"}},
 		"bad patience":        {[]string{"rotate", "a", "-r", "b", "--patience", "long"}, "", []string{"Patience"}},
 		"bad on-failure":      {[]string{"rotate", "a", "-r", "b", "--on-failure", "cry"}, "", []string{"OnFailure", "rollback, park"}},
 		"unknown field":       {[]string{"rotate", "--payload", "-"}, `{"SecretName":"a","RegionId":"b","secretname":"c"}`, []string{"did you mean SecretName?"}},

@@ -3,11 +3,12 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -276,8 +277,10 @@ func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
 	differ("task queue", action.TaskQueue, c.queue)
 	differ("workflow id", action.ID, scheduledID(c.req))
 	before, now := fieldsOf(requestOf(action)), fieldsOf(&c.req)
-	for _, name := range slices.Sorted(maps.Keys(now)) {
-		differ("request, "+name, before[name], now[name])
+	names := maps.Clone(before)
+	maps.Copy(names, now)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		differ("request, "+name, cmp.Or(before[name], "none"), cmp.Or(now[name], "none"))
 	}
 	return list
 }
@@ -302,17 +305,16 @@ func requestOf(action *client.ScheduleWorkflowAction) *rotation.Request {
 	return &req
 }
 
-// fieldsOf writes every field of a request as text.
+// fieldsOf writes the fields of a request that are not empty as text.
 func fieldsOf(req *rotation.Request) map[string]string {
-	if req == nil {
-		req = &rotation.Request{}
-	}
 	fields := map[string]string{}
-	value := reflect.ValueOf(*req)
-	for _, field := range reflect.VisibleFields(value.Type()) {
-		if field.IsExported() {
-			fields[field.Name] = cmp.Or(fmt.Sprint(value.FieldByIndex(field.Index).Interface()), "none")
-		}
+	var raw map[string]json.RawMessage
+	data, err := json.Marshal(req)
+	if err != nil || json.Unmarshal(data, &raw) != nil {
+		return fields // of a request that can't be read, nothing is known
+	}
+	for name, value := range raw {
+		fields[name] = strings.Trim(string(value), `"`)
 	}
 	return fields
 }

@@ -54,6 +54,9 @@ func TestScheduleIsMadeAndChangedAndDeleted(t *testing.T) {
 	require.Equal(t, 36*time.Hour, d.Schedule.Spec.Intervals[0].Every)
 	require.Equal(t, 10*time.Minute, d.Schedule.Spec.Jitter)
 
+	require.Contains(t, run(t, words("schedule", secret, "--every", "1d12h", "--jitter", "10m", "--grace", "2h", "--strategy", "dual-account")).stdout,
+		"request, Strategy: none -> dual-account\n")
+
 	// A pause, whoever made it, stays until it is said otherwise.
 	require.Contains(t, run(t, words("schedule", secret, "--every", "2d", "--paused")).stdout, "paused (paused with starter schedule)")
 	require.Contains(t, run(t, words("schedule", secret, "--every", "3d")).stdout, "every 3d, paused")

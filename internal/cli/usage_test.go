@@ -107,5 +107,7 @@ func TestVersion(t *testing.T) {
 func TestCompletionKnowsTheCommands(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, run(t, []string{"__complete", "ro"}).stdout, "rotate\t")
+	require.Contains(t, run(t, []string{"__complete", "rotate", "x", "--if-running", ""}).stdout, "follow\nwait\nfail\n")
+	require.Contains(t, run(t, []string{"__complete", "describe", "x", "--output", "j"}).stdout, "json\n")
 	require.Contains(t, run(t, []string{"completion", "bash"}).stdout, "starter")
 }

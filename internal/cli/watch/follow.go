@@ -31,10 +31,12 @@ const (
 	// stalledAfter is how long a task may wait for a worker before that is said, and how long Temporal may be silent. With the
 	// poll's interval and the look at the task queue it is well within five seconds.
 	stalledAfter = 2 * time.Second
+	// busyAfter is the same where a worker has polled since, so that it is alive.
+	busyAfter = 15 * time.Second
 )
 
 // ErrNoAnswer says that Temporal stopped answering while a rotation was followed. The rotation itself may well go on.
-var ErrNoAnswer = errors.New("Temporal does not answer any more")
+var ErrNoAnswer = errors.New("no answer from Temporal any more")
 
 // Follow returns the last snapshot: of a closed run, or of a parked one. A run that is reset is followed into its new run.
 func (f *Follower) Follow(ctx context.Context, workflowID, runID string) (*Snapshot, error) {
@@ -153,8 +155,8 @@ type watching struct {
 	answered time.Time
 	silent   bool
 
-	// waiting names the task that waits for a worker, since when, and whether that was said.
-	waiting string
+	// waiting is the task that waits for a worker; since when it was seen to, and whether that was said.
+	waiting task
 	since   time.Time
 	said    bool
 }
@@ -221,40 +223,58 @@ func (w *watching) unanswered(ctx context.Context, err error) error {
 	return nil
 }
 
-// stalled says once of each task that no worker takes it up.
-func (w *watching) stalled(ctx context.Context, d *workflowservice.DescribeWorkflowExecutionResponse) {
-	task, kind := "", enumspb.TASK_QUEUE_TYPE_WORKFLOW
-	if t := d.GetPendingWorkflowTask(); t.GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_SCHEDULED {
-		task = "workflow task"
+// task is one that a worker should take up.
+type task struct {
+	// name is "" where none waits.
+	name string
+	kind enumspb.TaskQueueType
+}
+
+// waitingTask gives the task that waits for a worker, and since when, by the server's clock.
+func waitingTask(d *workflowservice.DescribeWorkflowExecutionResponse) (t task, since time.Time) {
+	if p := d.GetPendingWorkflowTask(); p.GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_SCHEDULED {
+		t, since = task{"workflow task", enumspb.TASK_QUEUE_TYPE_WORKFLOW}, p.GetScheduledTime().AsTime()
 	}
 	for _, p := range d.GetPendingActivities() {
-		due := p.GetNextAttemptScheduleTime() == nil || !p.GetNextAttemptScheduleTime().AsTime().After(time.Now())
-		if p.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && due {
-			task, kind = "activity "+p.GetActivityId(), enumspb.TASK_QUEUE_TYPE_ACTIVITY
+		due := p.GetScheduledTime().AsTime()
+		if next := p.GetNextAttemptScheduleTime(); next != nil {
+			due = next.AsTime()
+		}
+		if p.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && !due.After(time.Now()) {
+			t, since = task{"activity " + p.GetActivityId(), enumspb.TASK_QUEUE_TYPE_ACTIVITY}, due
 		}
 	}
-	if task != w.waiting {
+	return t, since
+}
+
+// stalled says once of each task that no worker takes it up.
+func (w *watching) stalled(ctx context.Context, d *workflowservice.DescribeWorkflowExecutionResponse) {
+	t, due := waitingTask(d)
+	if t != w.waiting {
 		if w.said {
 			w.Warn("a worker has taken the rotation up")
 		}
-		w.waiting, w.since, w.said = task, time.Now(), false
+		w.waiting, w.since, w.said = t, time.Now(), false
 	}
-	if task == "" || w.said || time.Since(w.since) < stalledAfter {
+	waited := time.Since(w.since)
+	if t.name == "" || w.said || waited < stalledAfter {
 		return
 	}
-	w.said = true
-	w.Warn(w.whyStalled(ctx, d.GetExecutionConfig().GetTaskQueue().GetName(), kind))
+	if why := w.whyStalled(ctx, d.GetExecutionConfig().GetTaskQueue().GetName(), due, waited); why != "" {
+		w.said = true
+		w.Warn(why)
+	}
 }
 
-func (w *watching) whyStalled(ctx context.Context, queue string, kind enumspb.TaskQueueType) string {
-	waited := time.Since(w.since).Round(time.Second)
+// whyStalled says what is wrong with the workers; "" where one is alive and may just be busy.
+func (w *watching) whyStalled(ctx context.Context, queue string, due time.Time, waited time.Duration) string {
 	asking, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	d, err := w.Client.DescribeTaskQueue(asking, queue, kind)
-	if err != nil || len(d.GetPollers()) == 0 {
-		if err != nil {
-			return fmt.Sprintf("no worker has taken the rotation up for %s; it waits on task queue %s", waited, queue)
-		}
+	d, err := w.Client.DescribeTaskQueue(asking, queue, w.waiting.kind)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("no worker has taken the rotation up for %s; it waits on task queue %s", waited.Round(time.Second), queue)
+	case len(d.GetPollers()) == 0:
 		return fmt.Sprintf("no worker polls task queue %s; the rotation waits until one does (worker --task-queue %s)", queue, queue)
 	}
 	// A worker that died is listed for minutes.
@@ -264,6 +284,9 @@ func (w *watching) whyStalled(ctx context.Context, queue string, kind enumspb.Ta
 			latest = p
 		}
 	}
+	if latest.GetLastAccessTime().AsTime().After(due) && waited < busyAfter {
+		return ""
+	}
 	return fmt.Sprintf("no worker has taken the rotation up for %s; task queue %s was polled last %s ago, by %s: it may have died, or be busy",
-		waited, queue, time.Since(latest.GetLastAccessTime().AsTime()).Round(time.Second), latest.GetIdentity())
+		waited.Round(time.Second), queue, time.Since(latest.GetLastAccessTime().AsTime()).Round(time.Second), latest.GetIdentity())
 }

@@ -72,7 +72,7 @@ func describe(ctx context.Context, c client.Client, workflowID, runID string) (*
 	return described, err
 }
 
-// read takes in what the history has now.
+// read takes in what the history has now. All that the workflow has decided is in it.
 func (t *Trail) read(ctx context.Context, c client.Client) error {
 	events := c.GetWorkflowHistory(ctx, t.WorkflowID, t.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
@@ -81,6 +81,9 @@ func (t *Trail) read(ctx context.Context, c client.Client) error {
 			return err
 		}
 		t.Add(e)
+	}
+	if t.reacted {
+		t.settle()
 	}
 	return nil
 }

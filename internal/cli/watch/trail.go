@@ -36,6 +36,9 @@ type Trail struct {
 
 	rounds map[int64]int // scheduled event of an open activity: its step's index
 	timers map[int64]Timer
+	// undecided: the last step's round has failed, and what follows, another round or the step's end, has not been seen.
+	// reacted: the workflow has decided that since, but events come one by one.
+	undecided, reacted bool
 }
 
 // Step is one step, over all its rounds and attempts.
@@ -104,6 +107,8 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 		a := e.GetWorkflowExecutionStartedEventAttributes()
 		t.Type, t.TaskQueue, t.Started = a.GetWorkflowType().GetName(), a.GetTaskQueue().GetName(), at
 		decode(a.GetInput(), &t.Request)
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+		t.reacted = t.undecided
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
 		t.scheduled(e.GetEventId(), at, e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName())
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:
@@ -166,6 +171,7 @@ func byAndWhy(by, why string) string {
 }
 
 func (t *Trail) scheduled(id int64, at time.Time, activity string) {
+	t.settle()
 	step := rotation.Step(strings.ToLower(activity))
 	if last := t.last(); last != nil && last.Step == step && last.State == rotation.StateWaiting {
 		last.State, last.Rounds, last.NextTry, last.Ended, last.Failed = rotation.StateRunning, last.Rounds+1, time.Time{}, time.Time{}, false
@@ -190,25 +196,36 @@ func (t *Trail) round(scheduled int64) *Step {
 	return &t.Steps[i]
 }
 
-// over ends a round. Whether the step ends with it shows in what follows: a timer means another round.
+// over ends a round. Whether a failed one ends the step shows in what follows: a timer means another round.
 func (t *Trail) over(scheduled int64, at time.Time, failure *rotation.Failure) *Step {
 	s := t.round(scheduled)
 	if s == nil {
 		return nil
 	}
 	delete(t.rounds, scheduled)
-	s.State, s.Ended, s.Failed = rotation.StateEnded, at, failure != nil
-	if failure != nil {
-		s.Failure = failure
+	s.Ended, s.Attempts = at, max(s.Attempts, s.Rounds)
+	if failure == nil {
+		s.State = rotation.StateEnded
+		return s
 	}
-	s.Attempts = max(s.Attempts, s.Rounds)
+	s.Failed, s.Failure = true, failure
+	t.undecided, t.reacted = true, false
 	return s
+}
+
+// settle ends a step whose round has failed, where no other round can follow any more.
+func (t *Trail) settle() {
+	if t.undecided {
+		t.last().State = rotation.StateEnded
+		t.undecided = false
+	}
 }
 
 // timer notes a wait. After a failed round it is the pause before the next one.
 func (t *Trail) timer(id int64, until time.Time, why string) {
 	t.timers[id] = Timer{Until: until, Why: why}
-	if last := t.last(); last != nil && last.State == rotation.StateEnded && last.Failed {
+	if last := t.last(); t.undecided {
+		t.undecided = false
 		last.State, last.NextTry, last.Ended, last.Failed = rotation.StateWaiting, until, time.Time{}, false
 	}
 }
@@ -252,6 +269,7 @@ func (t *Trail) close(e *historypb.HistoryEvent, at time.Time) {
 		c.Result = &result
 	}
 	t.Closing = &c
+	t.settle()
 	if last := t.last(); last != nil && last.State != rotation.StateEnded {
 		// Nothing runs in a closed workflow.
 		last.State, last.Ended, last.Failed = rotation.StateEnded, at, true

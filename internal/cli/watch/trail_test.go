@@ -118,6 +118,10 @@ func TestTrailOfSteps(t *testing.T) {
 				{Step: "rollback", State: rotation.StateRunning, Started: at(3), Rounds: 1},
 			},
 		},
+		"failed, and what follows is not known yet": {
+			events: []string{scheduled("Set"), started("1", "1"), failed(t, 1, notYet), `{"eventType":"EVENT_TYPE_WORKFLOW_TASK_COMPLETED"}`},
+			steps:  []watch.Step{{Step: "set", State: rotation.StateRunning, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1, Failed: true, Failure: &notYet}},
+		},
 		"waiting for another round": {
 			events: []string{scheduled("Set"), started("1", "2"), failed(t, 1, notYet), timerStarted},
 			steps:  []watch.Step{{Step: "set", State: rotation.StateWaiting, Started: at(0), Rounds: 1, Attempts: 2, Failure: &notYet, NextTry: at(13)}},
@@ -142,14 +146,17 @@ func TestTrailOfSteps(t *testing.T) {
 			},
 		},
 		"the worker died": {
-			events: []string{scheduled("Set"), started("1", "1"), timedOut},
-			steps: []watch.Step{{Step: "set", State: rotation.StateEnded, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1, Failed: true,
+			events: []string{scheduled("Set"), started("1", "1"), timedOut, timerStarted},
+			steps: []watch.Step{{Step: "set", State: rotation.StateWaiting, Started: at(0), Rounds: 1, Attempts: 1, NextTry: at(13),
 				Failure: &rotation.Failure{Kind: rotation.Retryable, Text: "the worker that ran it stopped answering"}}},
+			waits: true,
 		},
 		"cancelled": {
-			events: []string{scheduled("Set"), started("1", "1"), cancelled},
-			steps: []watch.Step{{Step: "set", State: rotation.StateEnded, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1, Failed: true,
-				Failure: &rotation.Failure{Text: watch.Cancelled}}},
+			events: []string{scheduled("Set"), started("1", "1"), cancelled, scheduled("Rollback")},
+			steps: []watch.Step{
+				{Step: "set", State: rotation.StateEnded, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1, Failed: true, Failure: &rotation.Failure{Text: watch.Cancelled}},
+				{Step: "rollback", State: rotation.StateRunning, Started: at(3), Rounds: 1},
+			},
 		},
 		"terminated in the midst of it": {
 			events: []string{scheduled("Set"), `{"eventType":"EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED","workflowExecutionTerminatedEventAttributes":{}}`},
