@@ -134,6 +134,45 @@ func TestParkOnFailure(t *testing.T) {
 	require.Equal(t, rotation.RolledBack, s.outcome(t).Outcome)
 }
 
+func TestSingleUserGoesForwardBeforeItParks(t *testing.T) {
+	single := func(int) (rotation.Plan, error) {
+		p := plan("v1")
+		p.Strategy, p.Standby = rotation.SingleUser, ""
+		return p, nil
+	}
+	once := func(err error) func(int) (activities.TestResult, error) {
+		return func(n int) (activities.TestResult, error) {
+			if n == 1 {
+				return activities.TestResult{}, err
+			}
+			return activities.TestResult{}, nil
+		}
+	}
+	forward := func(int, activities.RollbackInput) (activities.RollbackResult, error) {
+		return activities.RollbackResult{Forward: true}, nil
+	}
+	for name, err := range map[string]error{"permanent": permanent, "conflict": conflict} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, script{look: single, test: once(err), rollback: forward})
+			asked := request
+			asked.OnFailure = rotation.OnFailurePark
+			s.ExecuteWorkflow(rotation.WorkflowType, asked)
+			require.Equal(t, rotation.Rotated, s.outcome(t).Outcome)
+			require.Equal(t, 1, s.count(rotation.StepRollback))
+		})
+	}
+	t.Run("a rollback is looked for without an end", func(t *testing.T) {
+		s := newStage(t, script{look: single, test: once(permanent), rollback: func(n int, _ activities.RollbackInput) (activities.RollbackResult, error) {
+			if n < 60 {
+				return activities.RollbackResult{}, permanent
+			}
+			return activities.RollbackResult{Forward: true}, nil
+		}})
+		s.run()
+		require.Equal(t, rotation.Rotated, s.outcome(t).Outcome)
+	})
+}
+
 func TestCancel(t *testing.T) {
 	cancelDuring := func(s *stage) { s.RegisterDelayedCallback(s.CancelWorkflow, 5*time.Second) }
 	t.Run("while set is tried", func(t *testing.T) {

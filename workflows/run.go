@@ -126,6 +126,8 @@ func (w *run) backward(err error) (done bool, outcome rotation.Outcome, reason e
 		return true, "", err
 	case w.endFailed:
 		return false, "", err
+	case w.plan.Strategy == rotation.SingleUser:
+		// Clients may be locked out. If the new password is set the way is forward, whatever was asked for; Rollback finds out.
 	case isFailure && f.Kind == rotation.Conflict && w.setStarted:
 		return false, "", err
 	case isFailure && w.req.OnFailure == rotation.OnFailurePark && w.setStarted:

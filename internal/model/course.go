@@ -167,7 +167,7 @@ func (c *course) failed(err error) {
 	switch {
 	case c.step == rotation.StepLook:
 		c.outcome = rotation.Refused
-	case c.step == rotation.StepRollback, c.endFailed, c.setStarted && rotation.KindOf(err) == rotation.Conflict:
+	case c.step == rotation.StepRollback, c.endFailed, c.setStarted && rotation.KindOf(err) == rotation.Conflict && c.plan.Strategy != rotation.SingleUser:
 		c.outcome = parked
 	default:
 		c.to(rotation.StepRollback)
