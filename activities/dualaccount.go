@@ -78,6 +78,10 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 		switch known := passwordOf(proof); {
 		case known == rotation.Accepted, proof.ByAPI && proof.Answer == rotation.Accepted && id == versions.Holder(rotation.Previous):
 			p.Restore = id
+			if !m.rule.Takes(doc.Password) && !req.AcceptPasswordHistory {
+				return rotation.FieldError("AcceptPasswordHistory", "account %s has a password that the target's rules for new ones would forbid, so a rollback "+
+					"could not restore it; accept that with AcceptPasswordHistory", p.Standby)
+			}
 			return nil
 		case proof.Answer == rotation.Unknown:
 			return mustLogIn(proof, nil)

@@ -11,6 +11,7 @@ type Worker struct {
 
 	AlibabaNetwork     string
 	AlibabaKMSEndpoint string
+	AlibabaRDSEndpoint string
 	AllowHTTP          bool
 	SignatureValidity  time.Duration
 
@@ -36,6 +37,7 @@ func (w *Worker) Settings() *Settings {
 	s.Text(&w.TaskQueue, "task-queue", "ROTOR_TASK_QUEUE", DefaultTaskQueue, "Temporal task queue to work on")
 	s.Text(&w.AlibabaNetwork, "alibaba-network", "ROTOR_ALIBABA_NETWORK", "vpc", "which endpoints of Alibaba Cloud to use: vpc or public", "vpc", "public")
 	s.Text(&w.AlibabaKMSEndpoint, "alibaba-kms-endpoint", "ROTOR_ALIBABA_KMS_ENDPOINT", "", "URL of Alibaba Cloud KMS, instead of the region's own")
+	s.Text(&w.AlibabaRDSEndpoint, "alibaba-rds-endpoint", "ROTOR_ALIBABA_RDS_ENDPOINT", "", "URL of Alibaba Cloud's RDS API, instead of the region's own")
 	s.Bool(&w.AllowHTTP, "allow-http", "ROTOR_ALLOW_HTTP", "allow http endpoints that are not on this machine")
 	s.Duration(&w.SignatureValidity, "alibaba-signature-validity", "ROTOR_ALIBABA_SIGNATURE_VALIDITY", 15*time.Minute, time.Second,
 		"how long a signed request can still be carried out; an unanswered move of a stage is waited out for so long")

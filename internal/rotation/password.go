@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -101,6 +102,33 @@ type PasswordRule struct {
 	Classes int
 	// Punctuation is what is allowed; "" allows all.
 	Punctuation string
+}
+
+// Takes says whether a password satisfies the rule.
+func (r PasswordRule) Takes(password Secret) bool {
+	p := password.Reveal()
+	classes, special := 0, p
+	for _, kind := range []struct {
+		characters string
+		wanted     int
+	}{{lowercase, r.Lower}, {uppercase, r.Upper}, {digits, r.Digits}} {
+		n := len(keep(p, kind.characters))
+		if n < kind.wanted {
+			return false
+		}
+		if n > 0 {
+			classes++
+		}
+		special = drop(special, kind.characters)
+	}
+	if special != "" {
+		classes++
+	}
+	if r.Punctuation != "" && drop(special, r.Punctuation) != "" {
+		return false
+	}
+	n := utf8.RuneCountInString(p)
+	return n >= r.MinLength && (r.MaxLength == 0 || n <= r.MaxLength) && utf8.RuneCountInString(special) >= r.Special && classes >= r.Classes
 }
 
 // PasswordRecipe is a policy brought together with a target's rule: what New makes a password by.

@@ -120,3 +120,29 @@ func TestNoEntropy(t *testing.T) {
 	_, err = recipe.Generate(iotest.ErrReader(errors.New("/dev/urandom is broken")))
 	require.ErrorContains(t, err, "no random bytes")
 }
+
+func TestWhatARuleTakes(t *testing.T) {
+	for name, test := range map[string]struct {
+		rule     rotation.PasswordRule
+		password string
+		takes    bool
+	}{
+		"no rule":             {rotation.PasswordRule{}, "", true},
+		"apsara":              {apsaraRule, "Aa1-Aa1-", true},
+		"three kinds":         {apsaraRule, "Aaaaaaa1", true},
+		"two kinds":           {apsaraRule, "aaaaaaa1", false},
+		"too short":           {apsaraRule, "Aa1-Aa1", false},
+		"longest":             {apsaraRule, strings.Repeat("Aa1-", 8), true},
+		"too long":            {apsaraRule, strings.Repeat("Aa1-", 8) + "x", false},
+		"strange punctuation": {apsaraRule, "Aa1-Aa1-/", false},
+		"no ASCII":            {apsaraRule, "Aa1-Aa1-ä", false},
+		"medium":              {mediumRule, "Aa1-Aa1-", true},
+		"no special":          {mediumRule, "Aa1aAa1a", false},
+		"no upper case":       {mediumRule, "aa1-aa1-", false},
+		"no digit":            {mediumRule, "Aaa-Aaa-", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.takes, test.rule.Takes(rotation.NewSecret(test.password)))
+		})
+	}
+}
