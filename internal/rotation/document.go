@@ -74,7 +74,8 @@ func (p Place) Address() string {
 type Document struct {
 	dialect Dialect
 	names   []string
-	raw     map[string]json.RawMessage
+	// raw are the fields' values as they stand. Any may be the password, or another one's.
+	raw map[string]Secret
 
 	// Version is the version of the secret whose value this is, "" if nobody said so.
 	Version  string
@@ -90,7 +91,7 @@ const defaultMySQLPort = 3306
 // ParseDocument reads a document. What is wrong is reported as a permanent error that names the secret and the field
 // and quotes no value.
 func ParseDocument(secret string, dialect Dialect, data Secret) (*Document, error) {
-	d := &Document{dialect: dialect, raw: map[string]json.RawMessage{}}
+	d := &Document{dialect: dialect, raw: map[string]Secret{}}
 	if err := d.readFields(secret, data); err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func (d *Document) readFields(secret string, data Secret) error {
 		if _, twice := d.raw[name]; twice {
 			return FieldError("secret "+secret, "its document has one field twice, and which one counts depends on the reader; keep one")
 		}
-		d.names, d.raw[name] = append(d.names, name), value
+		d.names, d.raw[name] = append(d.names, name), NewSecret(string(value))
 	}
 	if _, err := dec.Token(); err != nil {
 		return notObject
@@ -151,11 +152,16 @@ func (d *Document) readFields(secret string, data Secret) error {
 	return nil
 }
 
+func (d *Document) field(name string) (value json.RawMessage, there bool) {
+	raw, there := d.raw[name]
+	return json.RawMessage(raw.Reveal()), there
+}
+
 func (d *Document) text(secret, name string, into *string, required bool) error {
 	if name == "" {
 		return nil
 	}
-	raw, there := d.raw[name]
+	raw, there := d.field(name)
 	if !there || bytes.Equal(raw, []byte("null")) {
 		if required {
 			return FieldError("secret "+secret, "field %s is missing from its document", name)
@@ -185,7 +191,7 @@ func (d *Document) checkEngine(secret string) error {
 
 func (d *Document) readPort(secret string) error {
 	d.Place.Port = defaultMySQLPort
-	raw, there := d.raw[d.dialect.Port]
+	raw, there := d.field(d.dialect.Port)
 	if !there || bytes.Equal(raw, []byte("null")) || bytes.Equal(raw, []byte(`""`)) {
 		return nil
 	}
@@ -199,7 +205,7 @@ func (d *Document) readPort(secret string) error {
 
 func (d *Document) readTLS(secret string) error {
 	d.Place.TLS = TLSPreferred
-	raw, there := d.raw[d.dialect.TLS]
+	raw, there := d.field(d.dialect.TLS)
 	if !there || bytes.Equal(raw, []byte("null")) {
 		return nil
 	}
@@ -233,7 +239,7 @@ func (d *Document) With(account string, password Secret) Secret {
 		case d.dialect.Password:
 			b.Write(encode(password.Reveal()))
 		default:
-			b.Write(d.raw[name])
+			b.WriteString(d.raw[name].Reveal())
 		}
 	}
 	b.WriteByte('}')
