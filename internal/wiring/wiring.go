@@ -20,6 +20,7 @@ import (
 	"rotor/internal/secretstore"
 	"rotor/internal/secretstore/alibabakms"
 	"rotor/internal/target"
+	"rotor/internal/target/apsarards"
 	"rotor/internal/target/mysql"
 	"rotor/workflows"
 )
@@ -78,9 +79,15 @@ func Steps(settings config.Worker) (*activities.Rotation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", rotation.TargetMySQL, err)
 	}
+	apsara, err := apsarards.New(apsarards.Options{
+		Network: settings.AlibabaNetwork, Endpoint: settings.AlibabaRDSEndpoint, AllowHTTP: settings.AllowHTTP, Wait: settings.StepTimeout / 3, Logins: sql,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", rotation.TargetApsaraRDS, err)
+	}
 	return &activities.Rotation{
 		Stores:         map[string]secretstore.Store{rotation.StoreAlibabaKMS: kms},
-		Targets:        map[string]target.Target{rotation.TargetMySQL: sql},
+		Targets:        map[string]target.Target{rotation.TargetMySQL: sql, rotation.TargetApsaraRDS: apsara},
 		Random:         rand.Reader,
 		Now:            time.Now,
 		Pause:          pause,

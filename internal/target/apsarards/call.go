@@ -1,0 +1,77 @@
+package apsarards
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/rds"
+
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore/alibabakms/openapi"
+	"rotor/internal/secretstore/wire"
+)
+
+// passwordParameter carries the password in the requests that have one. It travels in the URL.
+const passwordParameter = "AccountPassword"
+
+// attempt is what was tried, for the text of an error.
+type attempt struct {
+	// doing reads "cannot <doing> instance ...".
+	doing  string
+	action string
+	place  rotation.Place
+	// writes says that the API was asked to change something.
+	writes bool
+}
+
+// Forms of what comes from requests; they become part of host names and of errors.
+var (
+	instanceForm = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+	regionForm   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+)
+
+func check(place rotation.Place) error {
+	if !instanceForm.MatchString(place.Instance) {
+		return rotation.FieldError("InstanceId", "no id of an instance: it has letters, digits and dashes, like rm-uf6wjk5xxxxxxxxxx")
+	}
+	if !regionForm.MatchString(place.Region) {
+		return rotation.FieldError("RegionId", "no region: it has lower-case letters, digits and dashes, like cn-hangzhou")
+	}
+	return nil
+}
+
+// call makes one call. Every error is a *rotation.Error.
+func (t *Target) call(ctx context.Context, a attempt, request requests.AcsRequest, response responses.AcsResponse) error {
+	return t.callWith(ctx, a, request, response, rotation.Secret{})
+}
+
+// callWith makes a call that carries a password.
+func (t *Target) callWith(ctx context.Context, a attempt, request requests.AcsRequest, response responses.AcsResponse, password rotation.Secret) error {
+	if err := check(a.place); err != nil {
+		return err
+	}
+	sends := ""
+	if !password.Empty() {
+		sends = passwordParameter
+	}
+	_, err := t.caller.Do(ctx, openapi.Call{
+		Endpoint: t.endpoint(a.place.Region), Region: a.place.Region, Request: request, Response: response, Sends: sends, Value: password,
+	})
+	if err != nil {
+		return t.classify(a, err)
+	}
+	return nil
+}
+
+// endpoint is the API's own in a region. Many regions share one from outside; the SDK has the list.
+func (t *Target) endpoint(region string) wire.Endpoint {
+	if t.fixed != nil {
+		return *t.fixed
+	}
+	if host, shared := rds.GetEndpointMap()[region]; shared && t.network == NetworkPublic {
+		return wire.Endpoint{Host: host}
+	}
+	return openapi.RegionalEndpoint("rds", t.network, region)
+}

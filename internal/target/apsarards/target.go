@@ -1,0 +1,112 @@
+// Package apsarards is the target for ApsaraDB RDS instances, whose accounts are changed through the RDS API (version 2014-08-15) with
+// the worker's own RAM identity.
+//
+// The API is asynchronous: it takes a change, and the account is Unavailable until it is made. Nothing here waits long. What is not done
+// within one attempt is a retryable error, and the next attempt looks first.
+//
+// There is no session to fence other attempts with, as a lock on a MySQL server does. In its place, Lock waits until no change of either
+// account is under way, the caller looks at the store once more, and the API refuses to change an account that is being changed
+// (IncorrectAccountStatus). What this does not exclude: a request of an attempt that was given up, which reaches the API only after
+// another attempt has looked.
+package apsarards
+
+import (
+	"context"
+	"crypto/x509"
+	"time"
+
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore/alibabakms/openapi"
+	"rotor/internal/secretstore/wire"
+	"rotor/internal/target"
+)
+
+// Networks of Options.
+const (
+	NetworkVPC    = "vpc"
+	NetworkPublic = "public"
+)
+
+// Names of the settings that errors refer to.
+const (
+	settingNetwork  = "ROTOR_ALIBABA_NETWORK"
+	settingEndpoint = "ROTOR_ALIBABA_RDS_ENDPOINT"
+)
+
+// DefaultWait is how long a call waits for an account to become available, where Options say nothing.
+const DefaultWait = 10 * time.Second
+
+// Options of a Target. The zero value reaches the API from inside of Alibaba Cloud, and no server.
+type Options struct {
+	// Network is NetworkVPC ("" too) or NetworkPublic: which endpoint of the API is used, and which address of an instance is preferred.
+	Network string
+	// Endpoint is a URL of the API to use instead, whatever the region.
+	Endpoint string
+	// AllowHTTP lets Endpoint be plain http to another machine. To this machine it may be always.
+	AllowHTTP bool
+	// RootCAs are the authorities that the API's certificate may be signed by; nil: the system's.
+	RootCAs *x509.CertPool
+	// Timeout bounds one call of the API; 0: 10 seconds.
+	Timeout time.Duration
+	// Wait bounds the wait for an account within one attempt; 0: DefaultWait.
+	Wait time.Duration
+	// Logins logs in to servers; nil: the worker reaches none.
+	Logins Prober
+}
+
+// Prober logs in to a database server over a connection, as the target "mysql" does. Codes of its proofs are those that target.Proof names.
+type Prober interface {
+	Probe(ctx context.Context, login target.Login) target.Proof
+}
+
+// Target is the target "apsara-rds". It may be used by several goroutines.
+type Target struct {
+	caller  *openapi.Caller
+	network string
+	// fixed is the API's endpoint for all regions, nil if each has its own.
+	fixed  *wire.Endpoint
+	wait   time.Duration
+	logins Prober
+}
+
+var _ target.Target = (*Target)(nil)
+
+// New makes a Target with the credentials of the SDK's default chain; they are looked for at the first call. Errors are permanent and
+// name the setting that is wrong.
+func New(options Options) (*Target, error) {
+	t := &Target{
+		caller:  openapi.NewCaller(openapi.Options{RootCAs: options.RootCAs, Timeout: options.Timeout}),
+		network: options.Network, wait: options.Wait, logins: options.Logins,
+	}
+	if t.logins == nil {
+		t.logins = nowhere{}
+	}
+	if t.wait == 0 {
+		t.wait = DefaultWait
+	}
+	switch t.network {
+	case "":
+		t.network = NetworkVPC
+	case NetworkVPC, NetworkPublic:
+	default:
+		return nil, rotation.FieldError(settingNetwork, "%q is unknown; known: %s, %s", t.network, NetworkVPC, NetworkPublic)
+	}
+	if options.Endpoint != "" {
+		endpoint, err := wire.ParseEndpoint(settingEndpoint, options.Endpoint, options.AllowHTTP)
+		if err != nil {
+			return nil, err
+		}
+		t.fixed = &endpoint
+	}
+	return t, nil
+}
+
+// nowhere is a Prober that reaches no server.
+type nowhere struct{}
+
+func (nowhere) Probe(context.Context, target.Login) target.Proof {
+	return target.Proof{Answer: rotation.Unknown, Code: "refused", Err: rotation.Errorf(rotation.Retryable, "this worker logs in to no server").WithCode("refused")}
+}
+
+// Traits implements target.Target.
+func (t *Target) Traits() target.Traits { return target.Traits{APIAdmin: true} }
