@@ -164,7 +164,8 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 func (m dualAccount) mustBeOwn(ctx context.Context, pending *rotation.Document) error {
 	proof := m.tryLogin(ctx, pending)
 	proof.Answer = createdBy(proof)
-	return mustLogIn(proof, rotation.Errorf(rotation.Conflict,
+	// That the password is right will do: an account without its privileges yet is not let into its database (1044).
+	return mustAccept(proof, rotation.Errorf(rotation.Conflict,
 		"account %s appeared while this rotation ran, and this rotation's password does not log in to it: somebody else created it", m.plan.Standby))
 }
 
