@@ -90,7 +90,7 @@ func (s *scene) newPassword(ctx context.Context) (rotation.Secret, error) {
 	}
 	const tries = 5
 	for range tries {
-		password, err := maker.RandomPassword(ctx, s.ref.Region, recipe.Length, recipe.Excluded())
+		password, err := maker.RandomPassword(ctx, s.ref, recipe.Length, recipe.Excluded())
 		if err != nil || recipe.Fits(password) {
 			return password, err
 		}

@@ -38,8 +38,24 @@ type Traits struct {
 
 // PasswordMaker is a Store that generates passwords itself.
 type PasswordMaker interface {
-	// RandomPassword gives one of the length, with every kind of character that is not excluded altogether.
-	RandomPassword(ctx context.Context, region string, length int, exclude string) (rotation.Secret, error)
+	// RandomPassword gives one of the length, with every kind of character that is not excluded altogether. The secret that it is for
+	// says which region is asked.
+	RandomPassword(ctx context.Context, secret Ref, length int, exclude string) (rotation.Secret, error)
+}
+
+// Endpoints is a Store whose cloud also runs databases and knows their addresses.
+type Endpoints interface {
+	// Writer finds the database that a place leads to, by the endpoint of an instance, a replica or a cluster, and gives the
+	// address of it that takes changes. A place that is none of the cloud's databases in the region is a permanent error.
+	Writer(ctx context.Context, region string, place rotation.Place) (Writer, error)
+}
+
+// Writer is where a database takes changes.
+type Writer struct {
+	Host string
+	Port int
+	// AdminSecret is the ARN of the secret in which the cloud itself keeps the login of the database's admin, "" if it does not.
+	AdminSecret string
 }
 
 // Store keeps secrets. Every call honours its context, and may be made from several goroutines.

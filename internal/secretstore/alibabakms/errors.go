@@ -16,7 +16,11 @@ import (
 const (
 	codeNotFound = "Forbidden.ResourceNotFound" // with status 404, for a secret, a version and a stage alike
 	codeExists   = "Rejected.ResourceExist"
+	codeDeleting = "Rejected.ResourceInDeleteWindow"
 )
+
+// actionRandomPassword is not about a secret.
+const actionRandomPassword = "GetRandomPassword"
 
 // attempt is what was tried, for the text of an error.
 type attempt struct {
@@ -33,7 +37,7 @@ type attempt struct {
 // meanings are KMS's own codes, as its reference has them for the operations on secrets.
 var meanings = map[string]openapi.Meaning{
 	codeExists: {Kind: rotation.Conflict, Text: "KMS has this version already, with another value; somebody else wrote it"},
-	"Rejected.ResourceInDeleteWindow": {Kind: rotation.Permanent, Text: "the secret is scheduled for deletion; " +
+	codeDeleting: {Kind: rotation.Permanent, Text: "the secret is scheduled for deletion; " +
 		"restore it (RestoreSecret) if it is still needed"},
 	"Rejected.LimitExceeded": {Kind: rotation.Permanent, Text: "a quota of KMS is used up; a secret may have 8 stage labels, " +
 		"so take labels off that nobody needs"},
@@ -76,6 +80,7 @@ func (s *Store) classify(a attempt, err error) *rotation.Error {
 	}
 	failed := a.failed(kind, what).WithCode(code)
 	failed.Unanswered = unanswered
+	failed.Gone = f.Code == codeDeleting || f.Code == codeNotFound && kind == rotation.Permanent
 	return failed
 }
 
@@ -115,7 +120,10 @@ func (a attempt) meaning(f *wire.Failure) (rotation.Kind, string) {
 // permissionAdvice names what the worker's identity lacks.
 func (a attempt) permissionAdvice() string {
 	resource := a.ref.Name
-	if !strings.HasPrefix(resource, "acs:") {
+	switch {
+	case a.action == actionRandomPassword:
+		resource = "*"
+	case !strings.HasPrefix(resource, "acs:"):
 		resource = "acs:kms:" + a.ref.Region + ":*:secret/" + resource
 	}
 	advice := "allow kms:" + a.action + " on " + resource + " to the worker's RAM identity"

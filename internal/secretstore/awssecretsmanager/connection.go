@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -23,17 +24,23 @@ import (
 // sessionName stands in CloudTrail for what a role that was taken on does.
 const sessionName = "rotor"
 
-// connections has a client for each region. The SDK decides once, when it reads its configuration, where credentials come
+// connections has clients for each region. The SDK decides once, when it reads its configuration, where credentials come
 // from; one that found none is forgotten, so that a worker that started too early recovers.
 type connections struct {
 	options Options
 
 	mu      sync.Mutex
-	clients map[string]*secretsmanager.Client
+	clients map[string]*clients
+}
+
+// clients are those of one region.
+type clients struct {
+	secrets   *secretsmanager.Client
+	databases *rds.Client
 }
 
 func newConnections(options Options) *connections {
-	return &connections{options: options, clients: map[string]*secretsmanager.Client{}}
+	return &connections{options: options, clients: map[string]*clients{}}
 }
 
 func (c *connections) forget(region string) {
@@ -42,14 +49,14 @@ func (c *connections) forget(region string) {
 	delete(c.clients, region)
 }
 
-// client gives the client of a region. Reading the configuration can ask the network, so nobody waits for somebody else's
+// of gives the clients of a region. Reading the configuration can ask the network, so nobody waits for somebody else's
 // reading; of two that read at once, one's is kept.
-func (c *connections) client(ctx context.Context, region string) (*secretsmanager.Client, *wire.Failure) {
+func (c *connections) of(ctx context.Context, region string) (*clients, *wire.Failure) {
 	c.mu.Lock()
-	client := c.clients[region]
+	held := c.clients[region]
 	c.mu.Unlock()
-	if client != nil {
-		return client, nil
+	if held != nil {
+		return held, nil
 	}
 	settings := []func(*config.LoadOptions) error{config.WithRegion(region), config.WithLogger(logging.Nop{})}
 	if c.options.Profile != "" {
@@ -63,34 +70,49 @@ func (c *connections) client(ctx context.Context, region string) (*secretsmanage
 		return nil, &wire.Failure{Cause: wire.NoCredentials, Detail: "AWS's configuration can't be read; check AWS_PROFILE, AWS_CA_BUNDLE " +
 			"and the files in ~/.aws"}
 	}
-	client = c.build(loaded)
+	made := c.build(loaded)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if other := c.clients[region]; other != nil {
 		return other, nil
 	}
-	c.clients[region] = client
-	return client, nil
+	c.clients[region] = made
+	return made, nil
 }
 
-func (c *connections) build(loaded aws.Config) *secretsmanager.Client {
+func (c *connections) build(loaded aws.Config) *clients {
+	carry := &courier{transport: wire.NewTransport(rootsOf(loaded)), allowHTTP: c.options.AllowHTTP}
 	if c.options.RoleARN != "" {
-		loaded.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(loaded), c.options.RoleARN,
-			func(o *stscreds.AssumeRoleOptions) {
-				o.RoleSessionName = sessionName
-				if c.options.ExternalID != "" {
-					o.ExternalID = aws.String(c.options.ExternalID)
-				}
-			}))
+		loaded.Credentials = aws.NewCredentialsCache(c.role(loaded, carry))
 	}
 	loaded.Credentials = silent{loaded.Credentials}
-	return secretsmanager.NewFromConfig(loaded, func(o *secretsmanager.Options) {
-		if c.options.Endpoint != "" {
-			o.BaseEndpoint = aws.String(c.options.Endpoint)
-		}
-		o.HTTPClient = &courier{transport: wire.NewTransport(rootsOf(loaded)), allowHTTP: c.options.AllowHTTP}
-		o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 1
+	loaded.Logger, loaded.ClientLogMode = logging.Nop{}, 0
+	return &clients{
+		secrets: secretsmanager.NewFromConfig(loaded, func(o *secretsmanager.Options) {
+			if c.options.Endpoint != "" {
+				o.BaseEndpoint = aws.String(c.options.Endpoint)
+			}
+			o.HTTPClient = carry
+			o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 1
+		}),
+		databases: rds.NewFromConfig(loaded, func(o *rds.Options) {
+			o.HTTPClient = carry
+			o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 1
+		}),
+	}
+}
+
+// role takes on the role of the options with the credentials that were found.
+func (c *connections) role(loaded aws.Config, carry *courier) aws.CredentialsProvider {
+	tokens := sts.NewFromConfig(loaded, func(o *sts.Options) {
+		o.HTTPClient = &messenger{carry}
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
+	})
+	return stscreds.NewAssumeRoleProvider(tokens, c.options.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = sessionName
+		if c.options.ExternalID != "" {
+			o.ExternalID = aws.String(c.options.ExternalID)
+		}
 	})
 }
 
@@ -139,12 +161,18 @@ type courier struct {
 	allowHTTP bool
 }
 
-// Do implements secretsmanager.HTTPClient.
+// Do implements the SDK's HTTPClient.
 func (c *courier) Do(r *http.Request) (*http.Response, error) {
 	e, ok := r.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
 		return nil, errors.New("a request that no call has made")
 	}
+	return c.carry(r, e)
+}
+
+// carry gives an answer only when all of it is there. The SDK closes a request's body once it has an answer, which would be
+// a race with a transport that still looks whether there is more of it.
+func (c *courier) carry(r *http.Request, e *exchange) (*http.Response, error) {
 	if r.URL.Scheme != "https" && !c.allowHTTP && !wire.IsThisMachine(r.URL.Hostname()) {
 		e.failure = &wire.Failure{Cause: wire.Unprotected}
 		return nil, e.failure
@@ -157,6 +185,17 @@ func (c *courier) Do(r *http.Request) (*http.Response, error) {
 	}
 	e.status, e.requestID = answer.StatusCode, wire.CleanRequestID(answer.Header.Get("X-Amzn-Requestid"))
 	return answer, nil
+}
+
+// messenger carries requests for credentials, which a call makes on its way: what becomes of them is not what becomes of the
+// call. Several calls wait for one request, so that it does not end with the context of one of them.
+type messenger struct{ *courier }
+
+// Do implements the SDK's HTTPClient.
+func (m *messenger) Do(r *http.Request) (*http.Response, error) {
+	ctx, cancel := wire.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	return m.carry(r.WithContext(ctx), &exchange{})
 }
 
 // codeUnknown is what the SDK makes of an error answer without a code.

@@ -21,6 +21,9 @@ const (
 	codeLimit            = "LimitExceededException"
 )
 
+// actionRandomPassword is not about a secret.
+const actionRandomPassword = "GetRandomPassword"
+
 // attempt is what was tried, for the text of an error.
 type attempt struct {
 	// doing reads "cannot <doing> secret ...".
@@ -120,27 +123,38 @@ func (a attempt) meaning(f *wire.Failure) meaning {
 	case strings.HasPrefix(f.Code, "AccessDenied"):
 		return meaning{rotation.Permanent, "permission denied; " + a.permissionAdvice()}
 	}
-	if m, known := meanings[f.Code]; known {
+	if m, known := commonMeaning(f); known {
 		return m
 	}
+	return meaning{rotation.Retryable, fmt.Sprintf("it answered with an error that this program does not know (status %d)", f.Status)}
+}
+
+// commonMeaning tells what an answer means whatever was asked.
+func commonMeaning(f *wire.Failure) (meaning, bool) {
+	if m, known := meanings[f.Code]; known {
+		return m, true
+	}
 	if _, throttled := retry.DefaultThrottleErrorCodes[f.Code]; throttled {
-		return meaning{rotation.Retryable, "it takes no more requests from this account at the moment"}
+		return meaning{rotation.Retryable, "it takes no more requests from this account at the moment"}, true
 	}
 	switch {
 	case f.Status >= 500:
-		return meaning{rotation.Retryable, "it failed inside"}
+		return meaning{rotation.Retryable, "it failed inside"}, true
 	case f.Code == "":
-		return meaning{rotation.Retryable, "the answer is none of Secrets Manager's; is the endpoint the right one, and what stands before it?"}
+		return meaning{rotation.Retryable, "the answer is none of AWS's; is the endpoint the right one, and what stands before it?"}, true
 	case f.Status == 403:
-		return meaning{rotation.Permanent, "it forbids this"}
+		return meaning{rotation.Permanent, "it forbids this"}, true
 	}
-	return meaning{rotation.Retryable, fmt.Sprintf("it answered with an error that this program does not know (status %d)", f.Status)}
+	return meaning{}, false
 }
 
 // permissionAdvice names what the worker's identity lacks. The code is the same for the secret and for its key.
 func (a attempt) permissionAdvice() string {
 	resource, region := a.ref.Name, regionOf(a.ref)
-	if !strings.HasPrefix(resource, "arn:") {
+	switch {
+	case a.action == actionRandomPassword:
+		resource = "*"
+	case !strings.HasPrefix(resource, "arn:"):
 		resource = "arn:" + partition(region) + ":secretsmanager:" + region + ":*:secret:" + resource + "-*"
 	}
 	advice := "allow secretsmanager:" + a.action + " on " + resource + " to the worker's identity"

@@ -102,22 +102,29 @@ func (s *Store) do(ctx context.Context, a attempt, call func(context.Context, *s
 	if err := check(a.ref); err != nil {
 		return err
 	}
-	ctx, cancel := wire.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	region := regionOf(a.ref)
-	client, failure := s.connections.client(ctx, region)
-	if failure == nil {
-		e := &exchange{}
+	failure := s.exchange(ctx, regionOf(a.ref), a.value, func(ctx context.Context, c *clients) error {
 		name := a.ref.Name
-		failure = e.outcome(ctx, a.value, guard(func() error { return call(withExchange(ctx, e), client, &name) }))
-	}
+		return call(ctx, c.secrets, &name)
+	})
 	if failure == nil {
 		return nil
 	}
-	if failure.Cause == wire.NoCredentials || failure.Cause == wire.Answered && aboutCredentials(failure.Code) {
+	return a.classify(failure)
+}
+
+// exchange makes one request with the clients of a region. sent is the value that it carries, if any.
+func (s *Store) exchange(ctx context.Context, region string, sent rotation.Secret, call func(context.Context, *clients) error) *wire.Failure {
+	ctx, cancel := wire.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	held, failure := s.connections.of(ctx, region)
+	if failure == nil {
+		e := &exchange{}
+		failure = e.outcome(ctx, sent, guard(func() error { return call(withExchange(ctx, e), held) }))
+	}
+	if failure != nil && (failure.Cause == wire.NoCredentials || failure.Cause == wire.Answered && aboutCredentials(failure.Code)) {
 		s.connections.forget(region)
 	}
-	return a.classify(failure)
+	return failure
 }
 
 func guard(call func() error) (err error) {
