@@ -36,38 +36,39 @@ func Apply(ctx context.Context, conn *sql.Conn, server Server, changes Changes, 
 	return leftOut, nil
 }
 
-// rounds bounds Level. One is enough but for what shows only once an account exists: MariaDB 10.11 keeps the routine
-// privileges of a dropped account whose name is not ASCII, and a new one of that name finds them.
-const rounds = 3
+// rounds bounds Level. One for what has to be created, one for the rest; the others are for what shows only then: MariaDB
+// 10.11 and MySQL 5.6 keep routine privileges of a dropped account whose name is not ASCII, and give them to the next one
+// of that name together with others on that routine.
+const rounds = 4
 
 // Level makes the accounts of standby the equals of those of current and proves it by reading both again. Accounts that
 // are created, and those whose plugin changes, get the password. What it did comes along with an error, too.
 func Level(ctx context.Context, conn *sql.Conn, server Server, current, standby string, password rotation.Secret, options Options) (Changes, error) {
 	done := Changes{User: standby}
 	var refused []string
+	var left Changes
 	for range rounds {
-		changes, err := Compare(ctx, conn, server, current, standby, options)
-		if err != nil {
+		var err error
+		if left, err = Compare(ctx, conn, server, current, standby, options); err != nil {
 			return done, err
 		}
-		changes = changes.except(refused)
-		done.add(changes)
-		if changes.Empty() {
+		left = left.except(refused)
+		done.LeftOut, done.Notes = append(slices.Clone(refused), left.LeftOut...), left.Notes
+		if left.Empty() {
 			return done, nil
 		}
-		leftOut, err := Apply(ctx, conn, server, changes, password)
+		if len(left.WithPassword) > 0 {
+			left = Changes{User: standby, WithPassword: left.WithPassword, Given: left.accounts}
+		}
+		leftOut, err := Apply(ctx, conn, server, left, password)
+		done.add(left)
 		refused = append(refused, leftOut...)
-		done.LeftOut = append(done.LeftOut, leftOut...)
 		if err != nil {
 			return done, err
 		}
 	}
-	rest, err := Compare(ctx, conn, server, current, standby, options)
-	if err == nil && !rest.except(refused).Empty() {
-		err = rotation.Errorf(rotation.Conflict, "'%s' is not the equal of '%s' after all statements succeeded; what would be left to do: %s",
-			standby, current, joinStatements(rest.Statements()))
-	}
-	return done, err
+	return done, rotation.Errorf(rotation.Conflict, "'%s' is still not the equal of '%s' after all statements succeeded; the last ones: %s",
+		standby, current, joinStatements(left.Statements()))
 }
 
 // except leaves out what the server refused before and what may be missing.
@@ -78,18 +79,12 @@ func (c Changes) except(refused []string) Changes {
 	return c
 }
 
-// add appends what was done in another round. What is left out is found in each round anew.
+// add appends what was done in another round.
 func (c *Changes) add(more Changes) {
 	c.WithPassword = append(c.WithPassword, more.WithPassword...)
 	c.Level = append(c.Level, more.Level...)
 	c.Drops = append(c.Drops, more.Drops...)
 	c.Given, c.Taken = append(c.Given, more.Given...), append(c.Taken, more.Taken...)
-	for _, text := range more.LeftOut {
-		if !slices.Contains(c.LeftOut, text) {
-			c.LeftOut = append(c.LeftOut, text)
-		}
-	}
-	c.Notes = more.Notes
 }
 
 // Compare reads both accounts and gives their difference.

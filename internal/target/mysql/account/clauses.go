@@ -80,7 +80,7 @@ func (p *pair) attributes(want, have Attributes) {
 		s := statement("change the authentication plugin of "+p.name.String(), p.server.alter()+quoteAccount(p.name)+before, after)
 		s.checksNotes = p.server.can.ifExists
 		p.changes.WithPassword = append(p.changes.WithPassword, s)
-		p.changes.Given = append(p.changes.Given, "the plugin "+want.Plugin+" for "+p.name.String())
+		p.givenAccount("the plugin " + want.Plugin + " for " + p.name.String())
 		have.Plugin, have.OtherPlugins = want.Plugin, nil
 	}
 	if reflect.DeepEqual(want, have) {

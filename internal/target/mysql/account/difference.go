@@ -39,6 +39,8 @@ type Changes struct {
 	LeftOut []string
 	// Notes are things that differ and change nothing, such as a default role that is not granted.
 	Notes []string
+
+	accounts []string // those of Given that WithPassword gives
 }
 
 // Empty says whether the standby account is the equal already.
@@ -62,7 +64,7 @@ func Difference(server Server, current, standby Set, options Options) (Changes, 
 		if _, ok := current.On(a.Host); !ok {
 			name := Name{standby.User, a.Host}
 			d.changes.Drops = append(d.changes.Drops, server.dropStatement(name))
-			d.changes.Taken = append(d.changes.Taken, "the account "+name.String())
+			d.changes.Taken = append(d.changes.Taken, accountWord(name))
 		}
 	}
 	d.sortCreations()
@@ -102,11 +104,14 @@ func (d *difference) account(original Name, current Account, standby Set) {
 		d.problem("%s %s", original, problem)
 		return
 	}
+	if !current.Grants.unsettled.empty() {
+		d.problem("%s has privileges in the server's memory that its tables don't have, or not so; FLUSH PRIVILEGES makes the tables count", original)
+	}
 	have, exists := standby.On(current.Host)
 	pair := &pair{difference: d, original: original, name: name}
 	if !exists {
 		d.created = append(d.created, creation{current.Host, d.server.createStatement(name, current.Attributes)})
-		d.changes.Given = append(d.changes.Given, "the account "+name.String())
+		d.givenAccount(accountWord(name))
 		have = Account{Host: current.Host, Attributes: Attributes{Plugin: current.Attributes.Plugin}}
 		if d.server.can.alterUser { // CREATE USER has set them all
 			have.Attributes = current.Attributes
@@ -114,6 +119,13 @@ func (d *difference) account(original Name, current Account, standby Set) {
 	}
 	pair.attributes(current.Attributes, have.Attributes)
 	pair.grants(current.Grants, have.Grants)
+}
+
+func accountWord(name Name) string { return "the account " + name.String() }
+
+func (d *difference) givenAccount(word string) {
+	d.changes.Given = append(d.changes.Given, word)
+	d.changes.accounts = append(d.changes.accounts, word)
 }
 
 func (d *difference) sortCreations() {
@@ -144,6 +156,7 @@ type pair struct {
 
 // grants levels everything that GRANT and REVOKE do.
 func (p *pair) grants(want, have Grants) {
+	p.settle(have)
 	have = p.proxies(want, have)
 	p.global(want, have)
 	p.schemas(want, have)
@@ -162,18 +175,30 @@ func (p *pair) taken(what, on string) {
 	p.changes.Taken = append(p.changes.Taken, what+" on "+on+" from "+p.name.String())
 }
 
+// settle grants what is in the server's memory only, so that its tables have it, too, and it can be revoked.
+func (p *pair) settle(have Grants) {
+	for _, name := range have.unsettled.dynamic.Sorted() {
+		p.grant = append(p.grant, p.to([]string{name}, "*.*", have.Dynamic[name]))
+	}
+	for _, r := range slices.SortedFunc(maps.Keys(have.unsettled.routines), compareRoutines) {
+		p.grant = append(p.grant, p.giving(have.unsettled.routines[r], r.sql()))
+	}
+}
+
 // proxies come first: GRANT PROXY ... WITH GRANT OPTION also gives the account the global GRANT OPTION (seen on every
 // server), which is taken away again with the rest.
 func (p *pair) proxies(want, have Grants) Grants {
 	for _, who := range slices.SortedFunc(maps.Keys(have.Proxies), compareNames) {
 		option, wanted := want.Proxies[who]
-		if !wanted || have.Proxies[who] && !option {
+		// Before MySQL 8, and on MariaDB, a GRANT changes the option of a PROXY that exists in memory only.
+		if !wanted || have.Proxies[who] != option {
 			p.grant = append(p.grant, statement(fmt.Sprintf("revoke PROXY on %s from %s", who, p.name),
 				"REVOKE PROXY ON "+quoteAccount(who)+" FROM "+quoteAccount(p.name)))
-			if wanted {
-				p.taken("GRANT OPTION of PROXY", who.String())
-			} else {
+			switch {
+			case !wanted:
 				p.taken("PROXY", who.String())
+			case !option:
+				p.taken("GRANT OPTION of PROXY", who.String())
 			}
 		}
 	}
@@ -186,7 +211,7 @@ func (p *pair) proxies(want, have Grants) Grants {
 		text := "GRANT PROXY ON " + quoteAccount(who) + " TO " + quoteAccount(p.name)
 		if option {
 			text += " WITH GRANT OPTION"
-			have.Global = have.Global.or(NamesOf(GrantOption))
+			have = have.withGrantOption()
 		}
 		p.grant = append(p.grant, statement(fmt.Sprintf("grant PROXY on %s to %s", who, p.name), text))
 		if !exists || option {
@@ -199,9 +224,21 @@ func (p *pair) proxies(want, have Grants) Grants {
 	return have
 }
 
+// withGrantOption is what is left of grants after a global GRANT ... WITH GRANT OPTION, which also ends partial revokes of it.
+func (g Grants) withGrantOption() Grants {
+	option := NamesOf(GrantOption)
+	g.Global = g.Global.or(option)
+	restrictions := map[string]Names{}
+	for schema, names := range g.Restrictions {
+		restrictions[schema] = names.without(option)
+	}
+	g.Restrictions = restrictions
+	return g
+}
+
 func (p *pair) routines(want, have map[Routine]Names) {
 	for _, r := range slices.SortedFunc(maps.Keys(union(want, have)), compareRoutines) {
-		on := r.Kind + " " + quoteName(r.Schema) + "." + quoteName(r.Name)
+		on := r.sql()
 		lacks := func(name string) bool { return p.options.Rights.lacksOnRoutine(name, r) }
 		grants, revokes := len(p.grant), len(p.revoke)
 		p.giveAndTake(want[r], have[r], on, lacks)
@@ -211,6 +248,8 @@ func (p *pair) routines(want, have map[Routine]Names) {
 		}
 	}
 }
+
+func (r Routine) sql() string { return r.Kind + " " + quoteName(r.Schema) + "." + quoteName(r.Name) }
 
 func oracle(statements []Statement) {
 	for i := range statements {

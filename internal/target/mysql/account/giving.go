@@ -14,26 +14,34 @@ func (p *pair) giveAndTake(want, have Names, on string, lacks func(name string) 
 	p.take(&p.revoke, take, on)
 }
 
-// give adds the GRANT of a set to the list, if it is not empty. Nothing being known about the admin's rights, privileges
-// that may be missing get a statement each.
+// give adds the GRANT of a set to the list, if it is not empty.
 func (p *pair) give(list *[]Statement, names Names, on string) {
 	if len(names) == 0 {
 		return
 	}
 	p.given(strings.Join(words(names), ", "), on)
-	if p.options.Rights == nil {
-		if allowed := names.and(NamesOf(p.options.AllowMissing...)); len(allowed) > 0 {
-			names = names.without(allowed).without(NamesOf(AllPrivileges))
-			for _, name := range allowed.Sorted() {
-				s := p.giving(NamesOf(name), on)
-				s.optional = fmt.Sprintf("%s ON %s for %s", name, on, p.name)
-				defer func() { *list = append(*list, s) }()
-			}
-		}
+	rest := p.giveOptional(list, names, nil, on)
+	if len(rest) < len(names) {
+		rest = rest.without(NamesOf(AllPrivileges))
 	}
-	if len(names) > 0 {
-		*list = append(*list, p.giving(names, on))
+	if len(rest) > 0 {
+		*list = append(*list, p.giving(rest, on))
 	}
+}
+
+// giveOptional adds a GRANT of its own for each privilege that may be missing, as nothing is known about the admin's
+// rights. It gives the others.
+func (p *pair) giveOptional(list *[]Statement, names, option Names, on string) Names {
+	if p.options.Rights != nil {
+		return names
+	}
+	allowed := names.and(NamesOf(p.options.AllowMissing...)).without(NamesOf(GrantOption, AllPrivileges))
+	for _, name := range allowed.Sorted() {
+		s := p.giving(NamesOf(name).or(option), on)
+		s.optional = fmt.Sprintf("%s ON %s for %s", name, on, p.name)
+		*list = append(*list, s)
+	}
+	return names.without(allowed)
 }
 
 // take adds the REVOKE of a set to the list, if it is not empty.
@@ -120,21 +128,37 @@ func (p *pair) takeable(names Names, on string, lacks func(name string) bool) Na
 	return names
 }
 
-// global levels *.*: static privileges share one grant option, dynamic ones have one each, which only goes together
-// with the privilege.
+// global levels *.*.
 func (p *pair) global(want, have Grants) {
 	const on = "*.*"
-	rights := p.options.Rights
-	static := p.grantable(want.Global.without(have.Global), on, rights.lacksGlobally)
-	take := p.takeable(p.surplus(want.Global, have.Global, on), on, rights.lacksGlobally)
-	plain, withOption, again := Names{}, NamesOf(GrantOption), Names{}
-	for name, option := range want.Dynamic {
-		had, exists := have.Dynamic[name]
-		if exists && (had == option || p.mayLack(name)) {
-			continue
-		}
+	lacks := p.options.Rights.lacksGlobally
+	give := p.grantable(want.Global.without(have.Global), on, lacks)
+	take := p.takeable(p.surplus(want.Global, have.Global, on), on, lacks)
+	p.dynamic(want.Dynamic, have.Dynamic, take.Has(GrantOption))
+	p.give(&p.grant, give, on)
+	if option := NamesOf(GrantOption); take.Has(GrantOption) && len(p.server.all.global.without(take)) == 0 {
+		// Together with all others, 5.6 takes the privileges of every level away, not only the global ones.
+		p.take(&p.revoke, option, on)
+		take = take.without(option)
+	}
+	p.take(&p.revoke, take, on)
+}
+
+// dynamic levels MySQL 8's dynamic privileges, in statements of their own: in one with static privileges or GRANT OPTION,
+// 9.7 passes over some of them without a word. The grant option comes and goes with each privilege; and with REVOKE GRANT
+// OPTION ON *.*, which takes it from all of them, though only in the server's tables. So what is to go goes before it, and
+// what is to stay is granted again after it.
+func (p *pair) dynamic(want, have map[string]bool, optionGoes bool) {
+	const on = "*.*"
+	plain, withOption, take, again, keep := Names{}, Names{}, Names{}, Names{}, Names{}
+	for name, option := range want {
+		had, exists := have[name]
 		switch {
-		case exists && had: // the option can't be revoked alone
+		case exists && had == option:
+			if option && optionGoes {
+				keep.add(name)
+			}
+		case exists && had:
 			take.add(name)
 			again.add(name)
 		case option:
@@ -143,33 +167,34 @@ func (p *pair) global(want, have Grants) {
 			plain.add(name)
 		}
 	}
-	plain = p.grantable(plain, on, rights.lacksDynamic)
-	withOption = p.grantable(withOption, on, func(name string) bool { return name != GrantOption && rights.lacksDynamic(name) })
-	surplus := Names{}
-	for name := range have.Dynamic {
-		if _, wanted := want.Dynamic[name]; !wanted {
-			surplus.add(name)
+	for name := range have {
+		if _, wanted := want[name]; !wanted {
+			take.add(name)
 		}
 	}
-	take = take.or(p.takeable(surplus.or(again), on, rights.lacksDynamic))
-	// Which of the two statements takes the static ones along?
-	keeps := want.Global.Has(GrantOption) && have.Global.Has(GrantOption)
-	if static.Has(GrantOption) || keeps && len(withOption) > 1 && len(plain) == 0 {
-		withOption = withOption.or(static)
-	} else {
-		plain = plain.or(static)
-	}
-	p.give(&p.grant, plain, on)
-	if len(withOption) > 1 || static.Has(GrantOption) {
-		p.give(&p.grant, withOption, on)
-	}
-	p.take(&p.revoke, take, on)
+	lacks := p.options.Rights.lacksDynamic
+	p.give(&p.grant, p.grantable(plain, on, lacks), on)
+	p.take(&p.revoke, p.takeable(take, on, lacks), on)
 	p.give(&p.again, again, on)
+	given := &p.grant
+	if optionGoes {
+		given = &p.again
+	}
+	if withOption = p.grantable(withOption, on, lacks); len(withOption) > 0 {
+		p.giveDynamic(given, withOption, on)
+	}
+	if len(keep) > 0 {
+		p.again = append(p.again, p.to(keep.Sorted(), on, true))
+	}
 }
 
-// mayLack: a privilege whose grant option differs is left alone if it may be missing altogether and can't be granted.
-func (p *pair) mayLack(name string) bool {
-	return slices.Contains(p.options.AllowMissing, name) && p.options.Rights != nil && p.options.Rights.lacksDynamic(name)
+// giveDynamic grants with grant option.
+func (p *pair) giveDynamic(list *[]Statement, names Names, on string) {
+	option := NamesOf(GrantOption)
+	p.given(strings.Join(words(names.or(option)), ", "), on)
+	if rest := p.giveOptional(list, names, option, on); len(rest) > 0 {
+		*list = append(*list, p.giving(rest.or(option), on))
+	}
 }
 
 // schemas levels the schemas, partial revokes included. In a schema where a global privilege is revoked, the first GRANT

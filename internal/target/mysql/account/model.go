@@ -140,7 +140,20 @@ type Grants struct {
 	Roles map[Name]bool
 	// DefaultRoles are active after login.
 	DefaultRoles map[Name]bool
+
+	unsettled unsettled
 }
+
+// unsettled are privileges that the server has in memory and not, or not so, in its tables: they would change with its
+// next restart. On MySQL two statements leave such things behind. REVOKE GRANT OPTION ON *.* takes the option of every
+// dynamic privilege, but only in the table (seen on 9.7); DROP USER forgets privileges on libraries, and the next account
+// of that name has them.
+type unsettled struct {
+	dynamic  Names
+	routines map[Routine]Names
+}
+
+func (u unsettled) empty() bool { return len(u.dynamic)+len(u.routines) == 0 }
 
 // Table names a table or view.
 type Table struct{ Schema, Name string }

@@ -1,32 +1,55 @@
 package account_test
 
 import (
-	"maps"
+	"fmt"
+	"slices"
+	"strings"
 
 	"rotor/internal/target/mysql/account"
 )
 
-// normal drops empty maps, which say the same as none.
-func normal(set account.Set) account.Set {
-	out := account.Set{User: set.User, Shadows: set.Shadows}
+// lines describes a set, one fact a line, so that two can be compared by eye.
+func lines(set account.Set) []string {
+	var out []string
 	for _, a := range set.Accounts {
-		g := &a.Grants
-		g.Global, g.Dynamic = full(g.Global), full(g.Dynamic)
-		g.Schemas, g.Restrictions, g.Routines = full(g.Schemas), full(g.Restrictions), full(g.Routines)
-		g.Proxies, g.Roles, g.DefaultRoles = full(g.Proxies), full(g.Roles), full(g.DefaultRoles)
-		tables := map[account.Table]account.TableGrant{}
-		for key, grant := range g.Tables {
-			tables[key] = account.TableGrant{Privileges: full(grant.Privileges), Columns: full(grant.Columns)}
+		add := func(format string, args ...any) {
+			out = append(out, a.Host+": "+fmt.Sprintf(format, args...))
 		}
-		g.Tables = full(tables)
-		out.Accounts = append(out.Accounts, a)
+		names := func(names account.Names, on string) {
+			if len(names) > 0 {
+				add("%s on %s", strings.Join(names.Sorted(), ", "), on)
+			}
+		}
+		add("%+v", a.Attributes)
+		names(a.Grants.Global, "*.*")
+		for name, option := range a.Grants.Dynamic {
+			add("%s, option %v", name, option)
+		}
+		for schema, privileges := range a.Grants.Schemas {
+			names(privileges, schema)
+		}
+		for schema, privileges := range a.Grants.Restrictions {
+			names(privileges, "all but "+schema)
+		}
+		for key, grant := range a.Grants.Tables {
+			names(grant.Privileges, fmt.Sprintf("table %+v", key))
+			for privilege, columns := range grant.Columns {
+				names(columns, fmt.Sprintf("columns %s %+v", privilege, key))
+			}
+		}
+		for routine, privileges := range a.Grants.Routines {
+			names(privileges, fmt.Sprintf("routine %+v", routine))
+		}
+		for who, option := range a.Grants.Proxies {
+			add("proxy %s, option %v", who, option)
+		}
+		for role, admin := range a.Grants.Roles {
+			add("role %s, admin %v", role, admin)
+		}
+		for role := range a.Grants.DefaultRoles {
+			add("default role %s", role)
+		}
 	}
+	slices.Sort(out)
 	return out
-}
-
-func full[M ~map[K]V, K comparable, V any](m M) M {
-	if len(m) == 0 {
-		return nil
-	}
-	return maps.Clone(m)
 }

@@ -95,7 +95,7 @@ func (s Server) tableGrant(list string) TableGrant {
 			t.Privileges.add(privilegeOf(privilege)...)
 		}
 	}
-	if len(s.all.table.without(t.Privileges)) == 0 {
+	if len(s.all.table) > 0 && len(s.all.table.without(t.Privileges)) == 0 {
 		t.Privileges.add(AllPrivileges)
 	}
 	return t
@@ -116,6 +116,50 @@ func (g *gathered) showsTables(fromTables map[Table]TableGrant) bool {
 		}
 	}
 	return bare == g.bareColumns && len(fromTables) == len(g.grants.Tables)+bare
+}
+
+// settled compares what MySQL 8 has in memory with its tables, where the two are known to part.
+func (r reader) settled(host string, seen *gathered) error {
+	args := []any{r.user, host}
+	dynamic := map[string]bool{}
+	err := r.each("SELECT USER, PRIV, WITH_GRANT_OPTION FROM mysql.global_grants WHERE USER = ? AND HOST = ?", args, func(v []sql.NullString) error {
+		if v[0].String == r.user {
+			dynamic[strings.ToUpper(v[1].String)] = v[2].String == "Y"
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	routines := map[Routine]Names{}
+	err = r.each("SELECT User, Routine_type, Db, Routine_name, Proc_priv FROM mysql.procs_priv WHERE User = ? AND Host = ?", args, func(v []sql.NullString) error {
+		if v[0].String == r.user {
+			// Routine names don't tell upper from lower case.
+			routines[Routine{v[1].String, v[2].String, strings.ToLower(v[3].String)}] = r.server.tableGrant(v[4].String).Privileges
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	to := &seen.grants.unsettled
+	for name, option := range seen.grants.Dynamic {
+		if stored, ok := dynamic[name]; !ok || stored != option {
+			to.dynamic = to.dynamic.add(name)
+		}
+		delete(dynamic, name)
+	}
+	for key, names := range seen.grants.Routines {
+		stored := Routine{key.Kind, key.Schema, strings.ToLower(key.Name)}
+		if !maps.Equal(routines[stored], names) {
+			put(&to.routines, key, names)
+		}
+		delete(routines, stored)
+	}
+	if len(dynamic)+len(routines) > 0 {
+		return r.unreadable(host, "SHOW GRANTS and the grant tables differ in dynamic or routine privileges; FLUSH PRIVILEGES makes the tables count")
+	}
+	return nil
 }
 
 // shadows lists anonymous accounts that come before the set's: the server looks at the most specific host first, and at
