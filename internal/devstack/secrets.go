@@ -22,6 +22,7 @@ import (
 type Secret struct {
 	Store, Region, Name string
 	Target              string
+	Instance            string // of target apsara-rds
 	Strategy            rotation.Strategy
 	Database            string // the application's own; holds a table "notes" (id, text)
 	Account             string // the application's first login
@@ -159,6 +160,9 @@ func (s Seeder) dropAccounts(ctx context.Context, secret Secret) error {
 	}
 	const noSuchAccount = 1396 // MySQL 5.6 has no DROP USER IF EXISTS
 	for _, account := range []string{secret.Account, secret.Account + rotation.SuffixAlibaba, secret.AdminAccount} {
+		if account == "" {
+			continue
+		}
 		_, err := s.DB.ExecContext(ctx, fmt.Sprintf("DROP USER '%s'@'%%'", account))
 		if refused, ok := errors.AsType[*mysql.MySQLError](err); err != nil && (!ok || refused.Number != noSuchAccount) {
 			return fmt.Errorf("drop the account %s: %s", account, withoutText(err))

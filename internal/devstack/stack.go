@@ -150,6 +150,7 @@ func (s *Stack) Env() map[string]string {
 		"TEMPORAL_TLS":         "false",
 
 		"ROTOR_ALIBABA_KMS_ENDPOINT":      s.CloudURL,
+		"ROTOR_ALIBABA_RDS_ENDPOINT":      s.CloudURL,
 		"ALIBABA_CLOUD_ACCESS_KEY_ID":     key.AccessKeyID,
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.Secret,
 		"ALIBABA_CLOUD_SECURITY_TOKEN":    key.SessionToken,
