@@ -151,6 +151,9 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 			err = session.SetPassword(ctx, m.plan.Standby, pending.Password)
 		}
 	default:
+		if err = m.mustBeAsSeen(ctx); err != nil {
+			break
+		}
 		// Every host's account gets it, also where one has it already: an earlier attempt may have died between two.
 		if err = session.SetPassword(ctx, m.plan.Standby, pending.Password); err == nil {
 			err = level()
@@ -167,6 +170,25 @@ func (m dualAccount) mustBeOwn(ctx context.Context, pending *rotation.Document) 
 	// That the password is right will do: an account without its privileges yet is not let into its database (1044).
 	return mustAccept(proof, rotation.Errorf(rotation.Conflict,
 		"account %s appeared while this rotation ran, and this rotation's password does not log in to it: somebody else created it", m.plan.Standby))
+}
+
+// mustBeAsSeen makes sure that nobody has changed the password of the standby account since Look: it takes the restore version's, or, where
+// an earlier attempt was here, this rotation's. One that was adopted without a known password can't be told.
+func (m dualAccount) mustBeAsSeen(ctx context.Context) error {
+	if m.plan.Restore == "" {
+		return nil
+	}
+	for _, version := range []string{m.plan.Restore, m.plan.Version} {
+		proof, err := m.probe(ctx, version)
+		if err != nil {
+			return err
+		}
+		if proof.Answer != rotation.RefusedLogin {
+			return mustAccept(proof, nil)
+		}
+	}
+	return rotation.Errorf(rotation.Conflict, "account %s takes neither the password that it had when this rotation began nor this rotation's: "+
+		"somebody else changed it", m.plan.Standby).WithCode(errBadLogin)
 }
 
 func (m dualAccount) differences(ctx context.Context, base, pending *rotation.Document) ([]string, error) {

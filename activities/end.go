@@ -96,7 +96,7 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	}
 	current, err := s.store.ReadCurrent(ctx, s.ref)
 	if err != nil {
-		return "", "", err
+		return "", "", s.orDeleted(err)
 	}
 	switch current.Version {
 	case s.plan.Version:

@@ -113,14 +113,24 @@ func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
 }
 
 func (s *scene) versions(ctx context.Context) (rotation.Versions, error) {
-	return s.store.Versions(ctx, s.ref)
+	seen, err := s.store.Versions(ctx, s.ref)
+	return seen, s.orDeleted(err)
+}
+
+// orDeleted: a secret that Look has seen, and that is gone now, was deleted by somebody else meanwhile.
+func (s *scene) orDeleted(err error) error {
+	var e *rotation.Error
+	if !errors.As(err, &e) || !e.Gone || s.plan.Base == "" {
+		return err
+	}
+	return rotation.Errorf(rotation.Conflict, "secret %s was deleted, or is about to be, while this rotation ran: somebody else did that", s.plan.Secret).WithCode(e.Code)
 }
 
 // document reads the document of a version of the secret.
 func (s *scene) document(ctx context.Context, version string) (*rotation.Document, error) {
 	v, err := s.store.Read(ctx, s.ref, version)
 	if err != nil {
-		return nil, err
+		return nil, s.orDeleted(err)
 	}
 	return s.parse(s.plan.Secret, v)
 }
@@ -237,7 +247,7 @@ func namedAdmin(err error, name string) error {
 		return err
 	}
 	named := *e
-	named.Text = "the admin secret " + name + " can't be used: " + e.Text
+	named.Text, named.Gone = "the admin secret "+name+" can't be used: "+e.Text, false
 	return &named
 }
 

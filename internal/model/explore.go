@@ -14,13 +14,15 @@ type Budget struct {
 	Crashes, Late, LostAnswers, Denials, Terminations int
 }
 
+const mostRotations = 2
+
 // Options of an exploration.
 type Options struct {
 	// Single: one account, strategy single-user.
 	Single bool
 	// Partner: the secret has been rotated before.
 	Partner bool
-	// Rotations that follow each other.
+	// Rotations that follow each other, mostRotations at most.
 	Rotations int
 	Budget    Budget
 	// Unfenced switches the lock off.
@@ -240,7 +242,7 @@ func (s *state) check() string {
 		if c.outcome == "" || i < len(s.courses)-1 {
 			continue // only the latest says something of the present state
 		}
-		if broken := s.checkOutcome(c); broken != "" {
+		if broken := s.checkOutcome(i); broken != "" {
 			return fmt.Sprintf("rotation %d, %s: %s", i+1, c.outcome, broken)
 		}
 	}
@@ -257,7 +259,8 @@ func (s *state) exposed() bool {
 	return latest.outcome == "" || latest.outcome == terminated
 }
 
-func (s *state) checkOutcome(c course) string {
+func (s *state) checkOutcome(i int) string {
+	c := s.courses[i]
 	switch c.outcome {
 	case rotation.Rotated:
 		// The version is that of an unfinished rotation, where the plan has adopted one.
@@ -283,7 +286,7 @@ func (s *state) checkOutcome(c course) string {
 			return "the standby account does not have its former password"
 		}
 	case rotation.Refused:
-		if s.w.touched != c.before.touched {
+		if s.w.touched[i] > 0 {
 			return "something was changed"
 		}
 	}

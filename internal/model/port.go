@@ -77,6 +77,9 @@ func (p *port) call(name string, visible bool, do func() (any, error)) (any, err
 	return value, err
 }
 
+// touched notes that the attempt has changed something.
+func (p *port) touched() { p.w.touched[p.a.rotation]++ }
+
 func changes(call string) bool {
 	for _, c := range []string{"put", "move", "remove", "create", "password", "level", "drop"} {
 		if strings.HasPrefix(call, c) {
@@ -138,7 +141,7 @@ func (p *port) PutPending(_ context.Context, ref secretstore.Ref, id string, dat
 		}
 		p.w.versions = append(p.w.versions, version{id, doc.Account, doc.Password.Reveal()})
 		p.w.pending = id
-		p.w.touched++
+		p.touched()
 		return nil, nil
 	})
 	return err
@@ -159,7 +162,7 @@ func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string
 	_, err = p.call("move "+to, true, func() (any, error) {
 		if p.w.current != to {
 			p.w.previous, p.w.current = p.w.current, to
-			p.w.touched++
+			p.touched()
 		}
 		return nil, nil
 	})
@@ -170,7 +173,7 @@ func (p *port) RemovePending(_ context.Context, _ secretstore.Ref, id string) er
 	_, err := p.call("remove "+id, true, func() (any, error) {
 		if p.w.pending == id {
 			p.w.pending = ""
-			p.w.touched++
+			p.touched()
 		}
 		return nil, nil
 	})
@@ -245,7 +248,7 @@ func (s *session) Create(ctx context.Context, name, like string, password rotati
 			return nil, rotation.Errorf(rotation.Conflict, "account %s exists", name)
 		}
 		s.p.w.accounts[name] = account{password: password.Reveal()}
-		s.p.w.touched++
+		s.p.touched()
 		return nil, nil
 	})
 	if err != nil {
@@ -262,7 +265,7 @@ func (s *session) SetPassword(_ context.Context, name string, password rotation.
 		}
 		if a.password != password.Reveal() {
 			a.password = password.Reveal()
-			s.p.w.touched++
+			s.p.touched()
 		}
 		s.p.w.accounts[name] = a
 		return nil, nil
@@ -276,7 +279,7 @@ func (s *session) SetOwnPassword(_ context.Context, old, new rotation.Secret) er
 			return nil, rotation.Errorf(rotation.Retryable, "not the old password").WithCode("3891")
 		}
 		s.p.w.accounts[base] = account{new.Reveal(), true}
-		s.p.w.touched++
+		s.p.touched()
 		return nil, nil
 	})
 	return err
@@ -310,7 +313,7 @@ func (s *session) Drop(_ context.Context, name string) error {
 	_, err := s.call("drop "+name, func() (any, error) {
 		if _, exists := s.p.w.accounts[name]; exists {
 			delete(s.p.w.accounts, name)
-			s.p.w.touched++
+			s.p.touched()
 		}
 		return nil, nil
 	})

@@ -44,8 +44,8 @@ type world struct {
 	unfenced bool
 	// single: one account, which has no admin and changes itself.
 	single bool
-	// touched counts changes, so that "nothing was changed" can be seen.
-	touched int
+	// touched counts the changes of each rotation, so that "nothing was changed" can be seen.
+	touched [mostRotations]int
 }
 
 // initial is a secret that has been rotated before, or one without a partner yet.

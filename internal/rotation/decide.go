@@ -23,6 +23,9 @@ func DecideNew(p Plan, seen Versions, keep int) (NewAction, error) {
 	if err := p.checkBase(seen); err != nil {
 		return "", err
 	}
+	if holder := seen.Holder(Pending); holder != "" && holder != p.Base && holder != p.StalePending {
+		return "", Errorf(Conflict, "version %s of secret %s became pending while this rotation began: somebody else rotates it, or writes a value", holder, p.Secret)
+	}
 	return NewPut, seen.CheckRoom(keep, p.Restore)
 }
 

@@ -30,6 +30,8 @@ type Error struct {
 	// Unanswered says that the change that was asked for may have happened, or may still: no answer came, or one that says
 	// nothing (a 500). Throttling and refusals are answers.
 	Unanswered bool
+	// Gone says that the secret itself does not exist, or is about to be deleted.
+	Gone bool
 }
 
 func (e *Error) Error() string {
