@@ -33,6 +33,9 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 	if err != nil {
 		return rotation.Plan{}, err
 	}
+	if err := s.checkAllowed(); err != nil {
+		return rotation.Plan{}, err
+	}
 	return s.look(ctx, req)
 }
 
@@ -71,10 +74,13 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 		return rotation.Plan{}, err
 	}
 	s.method = s.methodOf(p.Strategy)
-	if err := s.method.look(ctx, req, doc, versions); err != nil {
+	if err := s.checkRules(doc); err != nil {
 		return rotation.Plan{}, err
 	}
-	if p.Password, err = req.Password.Over(s.Passwords).Fit(s.rule); err != nil {
+	if err := s.lookAt(ctx, req, doc, versions); err != nil {
+		return rotation.Plan{}, err
+	}
+	if p.Password, err = req.Password.Over(s.Rules[p.Store].Passwords).Fit(s.rule); err != nil {
 		return rotation.Plan{}, err
 	}
 	if p.StalePending != "" {
@@ -165,7 +171,7 @@ func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Surv
 		if s.target.Traits().APIAdmin {
 			return s.target.Survey(ctx, s.question(admin, doc))
 		}
-		if !admin.Place.SameServer(doc.Place) {
+		if !admin.Place.SameServer(s.login(doc).Place) {
 			d := s.store.Traits().Dialect
 			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "its %s and %s and those of the admin secret %s differ; "+
 				"the admin secret must lead to the same server", d.Host, d.Port, doc.Admin)

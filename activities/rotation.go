@@ -23,8 +23,10 @@ import (
 type Rotation struct {
 	Stores  map[string]secretstore.Store
 	Targets map[string]target.Target
-	// Passwords is what a request's policy leaves open.
-	Passwords rotation.PasswordPolicy
+	// Rules are what the worker's configuration says about each store's secrets.
+	Rules map[string]Rules
+	// Allowed says which secrets this worker may work on, admin secrets among them; nil: all.
+	Allowed func(store, region, secret string) bool
 	// Random gives the bytes of passwords.
 	Random io.Reader
 	Now    func() time.Time
@@ -135,9 +137,18 @@ func (s *scene) document(ctx context.Context, version string) (*rotation.Documen
 	return s.parse(s.plan.Secret, v)
 }
 
-func (s *scene) parse(secret string, v secretstore.Value) (*rotation.Document, error) {
+// dialect is that of the store's documents, as far as the target needs them.
+func (s *scene) dialect() rotation.Dialect {
 	dialect := s.store.Traits().Dialect
 	dialect.HostOptional = s.plan.Instance != ""
+	return dialect
+}
+
+func (s *scene) parse(secret string, v secretstore.Value) (*rotation.Document, error) {
+	return s.parseAs(s.dialect(), secret, v)
+}
+
+func (s *scene) parseAs(dialect rotation.Dialect, secret string, v secretstore.Value) (*rotation.Document, error) {
 	d, err := rotation.ParseDocument(secret, dialect, v.Data)
 	if err != nil {
 		return nil, err
@@ -148,7 +159,7 @@ func (s *scene) parse(secret string, v secretstore.Value) (*rotation.Document, e
 
 // login is the login that a document stands for.
 func (s *scene) login(d *rotation.Document) target.Login {
-	place := d.Place
+	place := s.atWriter(d.Place)
 	place.Instance, place.Region = s.plan.Instance, s.plan.Region
 	return target.Login{Place: place, Account: d.Account, Password: d.Password, Version: d.Version, Demanded: s.plan.LoginDemanded}
 }
@@ -228,16 +239,21 @@ func (s *scene) admin(ctx context.Context) (target.Login, error) {
 	if s.target.Traits().APIAdmin {
 		return target.Login{Place: rotation.Place{Instance: s.plan.Instance, Region: s.plan.Region}, Version: s.plan.Version}, nil
 	}
+	d, err := s.adminDocument(ctx)
+	if err != nil {
+		return target.Login{}, err
+	}
+	return s.login(d), nil
+}
+
+func (s *scene) adminDocument(ctx context.Context) (*rotation.Document, error) {
 	name := s.plan.Admin
 	v, err := s.store.ReadCurrent(ctx, secretstore.Ref{Region: s.ref.Region, Name: name})
 	if err != nil {
-		return target.Login{}, namedAdmin(err, name)
+		return nil, namedAdmin(err, name)
 	}
-	d, err := s.parse(name, v)
-	if err != nil {
-		return target.Login{}, namedAdmin(err, name)
-	}
-	return s.login(d), nil
+	d, err := s.parseAdmin(name, v)
+	return d, namedAdmin(err, name)
 }
 
 // namedAdmin says of an error that it is about the admin secret.

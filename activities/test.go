@@ -45,6 +45,10 @@ func (s *scene) test(ctx context.Context) (TestResult, error) {
 	if err := mustLogIn(proof, nil); err != nil {
 		return TestResult{}, err
 	}
+	if err := s.tryAsClient(ctx, pending, rotation.Errorf(rotation.Retryable, "%s does not take the new password of account %s yet; "+
+		"it may lag behind %s, where it was changed", pending.Place.Address(), pending.Account, s.plan.Address)); err != nil {
+		return TestResult{}, err
+	}
 	differences, err := s.method.differences(ctx, base, pending)
 	return TestResult{Differences: differences, TLS: proof.TLS}, err
 }

@@ -57,6 +57,12 @@ type Place struct {
 	Instance, Region string
 }
 
+// At is the place with another address.
+func (p Place) At(host string, port int) Place {
+	p.Host, p.Port = host, port
+	return p
+}
+
 // SameServer says whether two places are the same address, whatever the database and TLS.
 func (p Place) SameServer(q Place) bool {
 	return strings.EqualFold(strings.TrimSuffix(p.Host, "."), strings.TrimSuffix(q.Host, ".")) && p.Port == q.Port
@@ -179,7 +185,9 @@ func (d *Document) text(secret, name string, into *string, required bool) error 
 
 func (d *Document) checkEngine(secret string) error {
 	var engine string
-	if err := d.text(secret, d.dialect.Engine, &engine, true); err != nil {
+	// What RDS keeps of an admin is account and password, and nothing else.
+	required := !d.dialect.HostOptional || d.Place.Host != ""
+	if err := d.text(secret, d.dialect.Engine, &engine, required); err != nil || engine == "" && !required {
 		return err
 	}
 	if d.dialect.Engine != "" && !slices.Contains(engines, strings.ToLower(engine)) {

@@ -36,6 +36,9 @@ type Plan struct {
 	Admin string `json:",omitempty"`
 	// Address is the target's host and port, for people.
 	Address string
+	// Writer is the address that takes changes, where a cloud was asked for it: logins that decide something go there, and those of the
+	// admin, whatever the documents say. Clients go where their document says.
+	Writer *Address `json:",omitempty"`
 	// Server identifies the database server, so that two logins can be known to have met the same one.
 	Server string `json:",omitempty"`
 	// LoginDemanded: an API's word is no proof.
@@ -48,6 +51,12 @@ type Plan struct {
 	// LongestAttempt is how long an attempt of a step can still run after it was given up.
 	LongestAttempt time.Duration
 	Notes          []string `json:",omitempty"`
+}
+
+// Address is a host and its port.
+type Address struct {
+	Host string
+	Port int
 }
 
 // Next is the login of the version that the rotation writes.

@@ -286,3 +286,14 @@ func mustDuration(s string, def time.Duration) time.Duration {
 	}
 	return def
 }
+
+// NameInARN gives the name and region of a secret from its ARN. What is no whole ARN is a name, whose region is not known.
+func NameInARN(s string) (name, region string) {
+	if m := awsARN.FindStringSubmatch(s); m != nil {
+		return awsSuffix.ReplaceAllString(m[3], ""), m[1]
+	}
+	if m := alibabaARN.FindStringSubmatch(s); m != nil {
+		return m[3], m[1]
+	}
+	return s, ""
+}
