@@ -20,6 +20,7 @@ import (
 	"rotor/internal/cloudsim/apsarards"
 	"rotor/internal/cloudsim/awsrds"
 	"rotor/internal/cloudsim/awssecretsmanager"
+	"rotor/internal/cloudsim/awssts"
 	"rotor/internal/cloudsim/cloudapi"
 )
 
@@ -35,6 +36,7 @@ const (
 	AlibabaRDS        = cloudapi.AlibabaRDS
 	AWSSecretsManager = cloudapi.AWSSecretsManager
 	AWSRDS            = cloudapi.AWSRDS
+	AWSSTS            = cloudapi.AWSSTS
 )
 
 // DefaultCredential is known to a cloud whose options name no credentials.
@@ -64,6 +66,7 @@ type Cloud struct {
 	kms            *alibabakms.Service
 	secretsManager *awssecretsmanager.Service
 	awsRDS         *awsrds.Service
+	awsSTS         *awssts.Service
 	apsaraRDS      *apsarards.Service
 	apis           map[string]*door
 
@@ -106,11 +109,13 @@ func New(o Options) *Cloud {
 	for _, credential := range o.Credentials {
 		c.AddCredential(credential)
 	}
+	c.awsSTS = awssts.New(c.AddCredential)
 	c.alibaba = &alibaba.Gateway{Window: c.window, Lookup: c.lookup}
 	c.apis = map[string]*door{
 		AlibabaKMS:        {api: c.kms},
 		AWSSecretsManager: {api: c.secretsManager},
 		AWSRDS:            {api: c.awsRDS},
+		AWSSTS:            {api: c.awsSTS},
 		AlibabaRDS:        {api: c.apsaraRDS},
 	}
 	return c
@@ -140,6 +145,9 @@ func (c *Cloud) SecretsManager() *awssecretsmanager.Service { return c.secretsMa
 
 // AWSRDS is the simulated Amazon RDS, to seed.
 func (c *Cloud) AWSRDS() *awsrds.Service { return c.awsRDS }
+
+// AWSSTS is the simulated Security Token Service of AWS, to give it roles.
+func (c *Cloud) AWSSTS() *awssts.Service { return c.awsSTS }
 
 // ApsaraRDS is the simulated ApsaraDB RDS, to seed and to look into.
 func (c *Cloud) ApsaraRDS() *apsarards.Service { return c.apsaraRDS }

@@ -8,6 +8,7 @@ import (
 	"rotor/internal/cloudsim/awsrds"
 	"rotor/internal/cloudsim/awssecretsmanager"
 	"rotor/internal/cloudsim/awssigv4"
+	"rotor/internal/cloudsim/awssts"
 	"rotor/internal/cloudsim/cloudapi"
 )
 
@@ -68,7 +69,10 @@ func (c *Cloud) serveAWS(w http.ResponseWriter, r *http.Request, body []byte) {
 }
 
 // signingNames are the services that requests are signed for.
-var signingNames = map[string]string{AWSSecretsManager: "secretsmanager", AWSRDS: "rds"}
+var signingNames = map[string]string{AWSSecretsManager: "secretsmanager", AWSRDS: "rds", AWSSTS: "sts"}
+
+// queryVersions tells the APIs of the query protocol apart.
+var queryVersions = map[string]string{awsrds.Version2014: AWSRDS, awssts.Version2011: AWSSTS}
 
 // jsonCall reads a request of the JSON protocol, and says how that refuses one. A call without API is of none that
 // there is.
@@ -94,8 +98,8 @@ func queryCall(body []byte, id string) (*cloudapi.Call, func(awssigv4.Fault) clo
 	for name := range form {
 		call.Params[name] = form.Get(name)
 	}
-	if call.Params["Version"] == awsrds.Version2014 {
-		call.API, call.Action = AWSRDS, call.Params["Action"]
+	if api := queryVersions[call.Params["Version"]]; api != "" {
+		call.API, call.Action = api, call.Params["Action"]
 	}
 	delete(call.Params, "Action")
 	delete(call.Params, "Version")

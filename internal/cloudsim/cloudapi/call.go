@@ -17,6 +17,7 @@ const (
 	AlibabaRDS        = "apsara-rds"
 	AWSSecretsManager = "aws-secrets-manager"
 	AWSRDS            = "aws-rds"
+	AWSSTS            = "aws-sts"
 )
 
 // API is one simulated cloud API.
