@@ -159,7 +159,7 @@ func (s Seeder) dropAccounts(ctx context.Context, secret Secret) error {
 		return fmt.Errorf("drop the database: %s", withoutText(err))
 	}
 	const noSuchAccount = 1396 // MySQL 5.6 has no DROP USER IF EXISTS
-	for _, account := range []string{secret.Account, secret.Account + rotation.SuffixAlibaba, secret.AdminAccount} {
+	for _, account := range []string{secret.Account, secret.Account + rotation.SuffixAlibaba, secret.Account + rotation.SuffixAWS, secret.AdminAccount} {
 		if account == "" {
 			continue
 		}

@@ -155,6 +155,18 @@ func (s *Stack) Env() map[string]string {
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.Secret,
 		"ALIBABA_CLOUD_SECURITY_TOKEN":    key.SessionToken,
 
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER": s.CloudURL,
+		"AWS_ENDPOINT_URL_RDS":             s.CloudURL,
+		"AWS_ENDPOINT_URL_STS":             s.CloudURL,
+		"AWS_REGION":                       AWSRegion,
+		"AWS_ACCESS_KEY_ID":                key.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY":            key.Secret,
+		"AWS_SESSION_TOKEN":                key.SessionToken,
+		"AWS_PROFILE":                      "",
+		"AWS_CONFIG_FILE":                  "/dev/null",
+		"AWS_SHARED_CREDENTIALS_FILE":      "/dev/null",
+		"AWS_EC2_METADATA_DISABLED":        "true",
+
 		"MYSQL_HOST":     s.MySQL.Host,
 		"MYSQL_PORT":     strconv.Itoa(s.MySQL.Port),
 		"ROTOR_MYSQL_CA": s.MySQL.CAFile,
