@@ -205,7 +205,7 @@ func Inspect(ctx context.Context, conn *sql.Conn) (Server, error) {
 // no account without a password; full quoting in SHOW GRANTS; notes, which tell what IF EXISTS passed over.
 func (s Server) prepare(ctx context.Context, conn *sql.Conn) error {
 	mode := "STRICT_ALL_TABLES"
-	settings := "sql_quote_show_create = 1, sql_notes = 1, max_error_count = 64"
+	settings := "sql_quote_show_create = 1, sql_notes = 1"
 	if s.Flavour == MariaDB || !s.Version.AtLeast(8, 0, 0) {
 		mode += ",NO_AUTO_CREATE_USER"
 		settings += ", old_passwords = 0" // else PASSWORD() makes hashes of another plugin
