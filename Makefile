@@ -19,6 +19,8 @@ PACKAGES  = ./...
 MATRIX    = ./internal/devstack/mysqld/... ./internal/target/mysql
 GENERATED = ./internal/target/mysql/account
 CASES     = 300
+# The end-to-end tests that are run on each server.
+ROTATIONS = TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided
 
 .PHONY: help
 help: ## list the targets
@@ -37,7 +39,10 @@ test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of
 	servers=$$(tools/mysqlservers/fetch) && export ROTOR_MYSQLD="$$servers" && \
 	go run ./internal/devstack/prepare && \
 	go test -race -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX) && \
-	go test -race -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES)
+	go test -race -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES) && \
+	for server in $${servers//:/ }; do \
+		echo "rotations on $$server" && ROTOR_MYSQLD=$$server go test -race -count=1 -run '$(ROTATIONS)' ./internal/endtoend || exit 1; \
+	done
 
 .PHONY: test-clients
 test-clients: prepare ## run the tests that need other people's clients, each in a module of its own
