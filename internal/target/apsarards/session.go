@@ -68,9 +68,7 @@ func (s *session) Create(ctx context.Context, name, like string, password rotati
 	if reason := unlevellable(current); reason != "" {
 		return target.Change{}, rotation.Errorf(rotation.Permanent, "instance %s: %s", s.place.Instance, reason)
 	}
-	request := rds.CreateCreateAccountRequest()
-	request.DBInstanceId, request.AccountName, request.AccountType, request.AccountDescription = s.place.Instance, name, kindNormal, markOf(s.version)
-	err = s.target.callWith(ctx, s.changing("create account "+name+" of", "CreateAccount"), request, rds.CreateCreateAccountResponse(), password)
+	err = s.create(ctx, name, password)
 	if rotation.CodeOf(err) == codeDuplicate {
 		err = s.explainDuplicate(ctx, name, err)
 	}
@@ -81,6 +79,12 @@ func (s *session) Create(ctx context.Context, name, like string, password rotati
 		return target.Change{}, underWay(err)
 	}
 	return s.Level(ctx, name, like, password)
+}
+
+func (s *session) create(ctx context.Context, name string, password rotation.Secret) error {
+	request := rds.CreateCreateAccountRequest()
+	request.DBInstanceId, request.AccountName, request.AccountType, request.AccountDescription = s.place.Instance, name, kindNormal, markOf(s.version)
+	return s.target.callWith(ctx, s.changing("create account "+name+" of", "CreateAccount"), request, rds.CreateCreateAccountResponse(), password)
 }
 
 // explainDuplicate looks at the account that was in the way. Another attempt of this rotation may have created it: then nothing is wrong.
