@@ -75,6 +75,7 @@ var meanings = map[uint16]struct {
 	3891:                {rotation.Conflict, "the current password that was given is not the account's"},
 	3892:                {rotation.Permanent, "the server wants the current password for this change"},
 	3894:                {rotation.Permanent, "the plugin can't change while the current password is kept"},
+	3901:                {rotation.Permanent, "the server finds the privilege on that schema both granted and partially revoked; accounts of that name on other hosts count, too"},
 	4006:                {rotation.Permanent, "the account defines views, routines, triggers or events and can't be dropped"},
 }
 

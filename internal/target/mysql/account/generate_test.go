@@ -31,6 +31,11 @@ func oneIn(t *rapid.T, n int, label string) bool { return rapid.IntRange(1, n).D
 func (w *world) drawSet(t *rapid.T, user string) account.Set {
 	set := account.Set{User: user}
 	hosts := rapid.SliceOfNDistinct(rapid.SampledFrom(oddHosts), 1, 3, rapid.ID).Draw(t, "hosts")
+	if w.server.PartialRevokes() {
+		// Where one account has a privilege on a schema and another of that name, on a host that the first one's pattern
+		// covers, a partial revoke of it, 9.7 refuses statements about both (1141, 3901).
+		hosts = []string{"10.1.2.3"}
+	}
 	slices.Sort(hosts)
 	for _, host := range hosts {
 		set.Accounts = append(set.Accounts, account.Account{Host: host, Grants: w.drawGrants(t), Attributes: w.drawAttributes(t)})

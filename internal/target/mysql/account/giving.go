@@ -201,24 +201,18 @@ func (p *pair) giveDynamic(list *[]Statement, names Names, on string) {
 // of it only ends that, and a second one gives it; and the other way round.
 func (p *pair) schemas(want, have Grants) {
 	gone := have.Global.without(want.Global) // their partial revokes go with them
-	restricted := map[string]Names{}
-	for schema, names := range have.Restrictions {
-		restricted[schema] = names.without(gone)
-	}
 	all := union(union(want.Schemas, have.Schemas), union(want.Restrictions, have.Restrictions))
 	for _, schema := range sortedKeys(all) {
 		on := quoteName(schema) + ".*"
 		lacks := func(name string) bool { return p.options.Rights.lacksOnSchema(name, schema) }
-		lift := restricted[schema].without(want.Restrictions[schema])
-		restrict := want.Restrictions[schema].without(restricted[schema])
-		if len(lift)+len(restrict) == 0 {
-			p.giveAndTake(want.Schemas[schema], have.Schemas[schema], on, lacks)
-			continue
-		}
+		restricted := have.Restrictions[schema].without(gone)
+		lift := restricted.without(want.Restrictions[schema])
+		restrict := want.Restrictions[schema].without(restricted)
 		give := p.grantable(want.Schemas[schema].without(have.Schemas[schema]), on, lacks)
 		take := p.takeable(p.surplus(want.Schemas[schema], have.Schemas[schema], on), on, lacks)
-		p.give(&p.grant, give.or(p.grantable(lift, on, lacks)), on)
-		p.give(&p.again, give.and(lift), on)
+		later := give.and(have.Restrictions[schema]) // lifted first, or by the revoke of the global privilege
+		p.give(&p.grant, give.without(later).or(p.grantable(lift, on, lacks)), on)
+		p.give(&p.again, later, on)
 		p.take(&p.revoke, take.or(p.takeable(restrict, on, lacks)), on)
 		p.take(&p.again, restrict.and(have.Schemas[schema]), on)
 	}
