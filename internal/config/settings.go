@@ -121,7 +121,13 @@ type boolValue bool
 func (v *boolValue) String() string { return strconv.FormatBool(bool(*v)) }
 func (v *boolValue) Type() string   { return "bool" }
 func (v *boolValue) Set(s string) error {
-	b, err := strconv.ParseBool(strings.ToLower(s))
+	switch s = strings.ToLower(s); s {
+	case "yes", "y":
+		s = "true"
+	case "no", "n":
+		s = "false"
+	}
+	b, err := strconv.ParseBool(s)
 	if err != nil {
 		return fmt.Errorf("%q is neither true nor false", s)
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"rotor/internal/rotation"
+)
 
 // DefaultTaskQueue is where starters put rotations and workers look for them.
 const DefaultTaskQueue = "rotor"
@@ -14,6 +18,16 @@ type Worker struct {
 	AlibabaRDSEndpoint string
 	AllowHTTP          bool
 	SignatureValidity  time.Duration
+
+	// AWSEndpoint is a URL of Secrets Manager to use in all regions, under the name that AWS's rotation functions know it by.
+	AWSEndpoint string
+	// StoresFile defines further stores, see Stores.
+	StoresFile string
+
+	passwords rotation.PasswordPolicy
+	eachType  bool
+	// UsernameLimit is how many characters the name of an account may have, 0 for what the server takes.
+	UsernameLimit int
 
 	// MySQLCA lists files, separated by colons.
 	MySQLCA string
@@ -41,6 +55,17 @@ func (w *Worker) Settings() *Settings {
 	s.Bool(&w.AllowHTTP, "allow-http", "ROTOR_ALLOW_HTTP", "allow http endpoints that are not on this machine")
 	s.Duration(&w.SignatureValidity, "alibaba-signature-validity", "ROTOR_ALIBABA_SIGNATURE_VALIDITY", 15*time.Minute, time.Second,
 		"how long a signed request can still be carried out; an unanswered move of a stage is waited out for so long")
+	s.Text(&w.AWSEndpoint, "aws-secrets-manager-endpoint", "SECRETS_MANAGER_ENDPOINT", "", "URL of AWS Secrets Manager, instead of what AWS's own configuration says")
+	s.Text(&w.StoresFile, "stores", SettingStores, "", "YAML file that defines further stores, and which secrets to work on")
+	s.Number(&w.passwords.Length, "password-length", "PASSWORD_LENGTH", 0, rotation.MinPasswordLength, "length of new passwords; 0: 32, or the longest that the target takes")
+	s.Text(&w.passwords.ExcludeCharacters, "exclude-characters", "EXCLUDE_CHARACTERS", "", "characters that new passwords must not have")
+	s.Bool(&w.passwords.ExcludeNumbers, "exclude-numbers", "EXCLUDE_NUMBERS", "no digits in new passwords")
+	s.Bool(&w.passwords.ExcludePunctuation, "exclude-punctuation", "EXCLUDE_PUNCTUATION", "no punctuation in new passwords")
+	s.Bool(&w.passwords.ExcludeUppercase, "exclude-uppercase", "EXCLUDE_UPPERCASE", "no upper-case letters in new passwords")
+	s.Bool(&w.passwords.ExcludeLowercase, "exclude-lowercase", "EXCLUDE_LOWERCASE", "no lower-case letters in new passwords")
+	w.eachType = true
+	s.Bool(&w.eachType, "require-each-included-type", "REQUIRE_EACH_INCLUDED_TYPE", "every kind of character that is not excluded has to be in new passwords")
+	s.Number(&w.UsernameLimit, "username-character-limit", "USERNAME_CHARACTER_LIMIT", 0, 1, "how many characters the name of an account may have; 0: what the server takes")
 	s.Text(&w.MySQLCA, "mysql-ca", "ROTOR_MYSQL_CA", "", "files with CA certificates of database servers, separated by colons")
 	s.Duration(&w.Heartbeat, "heartbeat", "ROTOR_HEARTBEAT", 10*time.Second, 300*time.Millisecond, "how soon a dead worker is noticed")
 	s.Duration(&w.StepTimeout, "step-timeout", "ROTOR_STEP_TIMEOUT", 30*time.Second, time.Second, "time limit of one attempt of a step")
@@ -53,4 +78,11 @@ func (w *Worker) Settings() *Settings {
 	s.Text(&w.LogFormat, "log-format", "ROTOR_LOG_FORMAT", "text", "text or json", "text", "json")
 	s.Text(&w.LogLevel, "log-level", "ROTOR_LOG_LEVEL", "info", "debug, info, warn or error", "debug", "info", "warn", "error")
 	return s
+}
+
+// PasswordPolicy is what requests leave open of new passwords, unless a store has a policy of its own.
+func (w *Worker) PasswordPolicy() rotation.PasswordPolicy {
+	p := w.passwords
+	p.AnyTypes = !w.eachType
+	return p
 }

@@ -71,6 +71,14 @@ func (p PasswordPolicy) problems() (found []*Error) {
 	return found
 }
 
+// Check reports what can be known to be wrong before a target is looked at, in one permanent error.
+func (p PasswordPolicy) Check() error {
+	if found := p.problems(); len(found) > 0 {
+		return joinProblems(found)
+	}
+	return nil
+}
+
 // Over gives the policy with what it leaves open taken from another one.
 func (p PasswordPolicy) Over(q PasswordPolicy) PasswordPolicy {
 	if p.Length == 0 {

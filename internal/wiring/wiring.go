@@ -17,8 +17,6 @@ import (
 	"rotor/activities"
 	"rotor/internal/config"
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/alibabakms"
 	"rotor/internal/target"
 	"rotor/internal/target/apsarards"
 	"rotor/internal/target/mysql"
@@ -69,11 +67,9 @@ func Timing(settings config.Worker) workflows.Timing {
 
 // Steps gives the steps with the stores and targets that this worker has.
 func Steps(settings config.Worker) (*activities.Rotation, error) {
-	kms, err := alibabakms.New(alibabakms.Options{
-		Network: settings.AlibabaNetwork, Endpoint: settings.AlibabaKMSEndpoint, AllowHTTP: settings.AllowHTTP, SignatureValidity: settings.SignatureValidity,
-	})
+	shelf, err := newShelf(settings)
 	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", rotation.StoreAlibabaKMS, err)
+		return nil, err
 	}
 	sql, err := mysql.New(mysql.Options{CAFiles: filepath.SplitList(settings.MySQLCA)})
 	if err != nil {
@@ -86,7 +82,9 @@ func Steps(settings config.Worker) (*activities.Rotation, error) {
 		return nil, fmt.Errorf("target %s: %w", rotation.TargetApsaraRDS, err)
 	}
 	return &activities.Rotation{
-		Stores:         map[string]secretstore.Store{rotation.StoreAlibabaKMS: kms},
+		Stores:         shelf.stores,
+		Rules:          shelf.rules,
+		Allowed:        shelf.allowed,
 		Targets:        map[string]target.Target{rotation.TargetMySQL: sql, rotation.TargetApsaraRDS: apsara},
 		Random:         rand.Reader,
 		Now:            time.Now,

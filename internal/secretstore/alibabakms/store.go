@@ -48,6 +48,8 @@ type Options struct {
 	AllowHTTP bool
 	// SignatureValidity is how long after a request was made it can still take effect; 0: 15 minutes, as documented.
 	SignatureValidity time.Duration
+	// Profile, RoleARN and ExternalID say whose credentials to use, see openapi.Identity; "": those of the SDK's default chain.
+	Profile, RoleARN, ExternalID string
 	// RootCAs are the authorities that endpoints' certificates may be signed by; nil: the system's.
 	RootCAs *x509.CertPool
 	// Timeout bounds one call; 0: 10 seconds.
@@ -65,11 +67,14 @@ type Store struct {
 
 var _ secretstore.Store = (*Store)(nil)
 
-// New makes a Store with the credentials of the SDK's default chain; they are looked for at the first call. Errors are
+// New makes a Store; credentials are looked for at the first call. Errors are
 // permanent and name the setting that is wrong.
 func New(options Options) (*Store, error) {
 	s := &Store{
-		caller:  openapi.NewCaller(openapi.Options{RootCAs: options.RootCAs, Timeout: options.Timeout}),
+		caller: openapi.NewCaller(openapi.Options{
+			Identity: openapi.Identity{Profile: options.Profile, RoleARN: options.RoleARN, ExternalID: options.ExternalID},
+			RootCAs:  options.RootCAs, Timeout: options.Timeout,
+		}),
 		network: options.Network,
 		traits: secretstore.Traits{
 			Dialect: rotation.AlibabaDialect, KeepsVersions: keepsVersions, ClearsPending: true,

@@ -26,13 +26,15 @@ const (
 
 // Options of a Caller. The zero value is good.
 type Options struct {
+	// Identity says who makes the calls.
+	Identity Identity
 	// RootCAs are the authorities that endpoints' certificates may be signed by; nil: the system's.
 	RootCAs *x509.CertPool
 	// Timeout bounds one call, credentials included; 0: 10 seconds. Connecting takes 3 of them at most.
 	Timeout time.Duration
 }
 
-// Caller makes calls with the credentials of the SDK's default chain. It may be used by several goroutines.
+// Caller makes calls. It may be used by several goroutines.
 type Caller struct {
 	transport   *http.Transport
 	credentials *chain
@@ -45,7 +47,7 @@ func NewCaller(options Options) *Caller {
 		options.Timeout = callTimeout
 	}
 	return &Caller{
-		transport: wire.NewTransport(options.RootCAs), credentials: &chain{patience: credentialPatience}, timeout: options.Timeout,
+		transport: wire.NewTransport(options.RootCAs), credentials: &chain{identity: options.Identity, patience: credentialPatience}, timeout: options.Timeout,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // the default chain sticks to the last provider that it asked even if none of them had credentials. So one goroutine at a
 // time asks, callers wait for it as long as they like, and a chain that gives no credentials is thrown away.
 type chain struct {
+	identity Identity
 	// patience is how long a chain that has given credentials before may fail to refresh them. A new chain could come upon
 	// other credentials, so one outage of the token service is no reason to make one.
 	patience time.Duration
@@ -48,12 +49,12 @@ func (c *chain) get(ctx context.Context) (*credentials.Credentials, *wire.Failur
 	case <-ctx.Done():
 		f := wire.ContextFailure(ctx)
 		if f.Cause == wire.Timeout {
-			f = &wire.Failure{Cause: wire.NoCredentials, Detail: sources + " answered in time"}
+			f = &wire.Failure{Cause: wire.NoCredentials, Detail: c.identity.sources() + " answered in time"}
 		}
 		return nil, f
 	}
 	if q.held == nil {
-		return nil, &wire.Failure{Cause: wire.NoCredentials, Detail: sources + " gave any"}
+		return nil, &wire.Failure{Cause: wire.NoCredentials, Detail: c.identity.sources() + " gave any"}
 	}
 	return q.held, nil
 }
@@ -82,7 +83,7 @@ func (c *chain) ask() *question {
 
 func (c *chain) answer(q *question, provider credentials.CredentialsProvider) {
 	if provider == nil {
-		provider = credentials.NewDefaultCredentialsProvider()
+		provider = c.identity.provider()
 	}
 	q.held = credentialsOf(provider)
 
@@ -100,9 +101,12 @@ func (c *chain) answer(q *question, provider credentials.CredentialsProvider) {
 	close(q.answered)
 }
 
-// credentialsOf asks a provider. Its errors are dropped: they quote files and answers that hold keys. It panics on answers
-// that it does not expect.
+// credentialsOf asks a provider, nil for none. Its errors are dropped: they quote files and answers that hold keys. It panics on
+// answers that it does not expect.
 func credentialsOf(provider credentials.CredentialsProvider) (held *credentials.Credentials) {
+	if provider == nil {
+		return nil
+	}
 	defer func() {
 		if recover() != nil {
 			held = nil
