@@ -234,6 +234,12 @@ func (m dualAccount) undo(ctx context.Context) (notes []string, forward bool, er
 	return nil, false, nil
 }
 
+// untouched says that the standby account has its former password for certain. Behind an API there is one account of the name: it was
+// logged in to, or Set never had it changed. Setting the password again would take a permission that may be what the rotation failed of.
+func (m dualAccount) untouched(former target.Proof) bool {
+	return m.target.Traits().APIAdmin && (!former.ByAPI || !m.setUncertain)
+}
+
 func (m dualAccount) decideStandby(ctx context.Context, session target.Session) (rotation.StandbyAction, error) {
 	exists, err := session.Exists(ctx, m.plan.Standby)
 	if err != nil {
@@ -245,7 +251,9 @@ func (m dualAccount) decideStandby(ctx context.Context, session target.Session) 
 		if err != nil {
 			return "", err
 		}
-		restore = proof.Answer
+		if restore = proof.Answer; restore == rotation.Accepted && m.untouched(proof) {
+			return rotation.StandbyLeave, nil
+		}
 	}
 	if exists && restore != rotation.Accepted {
 		proof, err := m.probe(ctx, m.plan.Version)
