@@ -98,8 +98,8 @@ func (l *local) readSettings(level string) error {
 
 func (l *local) startWorker(ctx context.Context, log io.Writer) error {
 	for name, value := range l.Env() {
-		// The cloud's SDK looks for its credentials in the environment of the process, and nowhere else.
-		if strings.HasPrefix(name, "ALIBABA_CLOUD_") {
+		// The clouds' SDKs look for their settings in the environment of the process, and nowhere else.
+		if strings.HasPrefix(name, "ALIBABA_CLOUD_") || strings.HasPrefix(name, "AWS_") {
 			l.setenv(name, value)
 		}
 	}
