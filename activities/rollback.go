@@ -50,7 +50,14 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 		if !in.PutUncertain {
 			return RollbackResult{Nothing: true}, nil
 		}
-		result.TLS, result.Proof, err = s.proveBase(ctx)
+		// That nothing was changed can't be said; that everything is as it was, can.
+		seen, err := s.versions(ctx)
+		if err == nil {
+			err = s.plan.CheckBase(seen)
+		}
+		if err == nil {
+			result.TLS, result.Proof, err = s.proveBase(ctx)
+		}
 		return result, err
 	case rotation.RollbackTarget:
 		if result.Notes, result.Forward, err = s.method.undo(ctx); err != nil || result.Forward {

@@ -8,8 +8,8 @@ import (
 	"rotor/internal/rotation"
 )
 
-// parked is what stands for an outcome where a person would have to decide.
-const parked rotation.Outcome = "parked"
+// Parked is what stands for an outcome where a person would have to decide.
+const Parked rotation.Outcome = "parked"
 
 // terminated is a rotation that an operator ended from outside.
 const terminated rotation.Outcome = "terminated"
@@ -168,7 +168,7 @@ func (c *course) failed(err error) {
 	case c.step == rotation.StepLook:
 		c.outcome = rotation.Refused
 	case c.step == rotation.StepRollback, c.endFailed, c.setStarted && rotation.KindOf(err) == rotation.Conflict && c.plan.Strategy != rotation.SingleUser:
-		c.outcome = parked
+		c.outcome = Parked
 	default:
 		c.to(rotation.StepRollback)
 	}

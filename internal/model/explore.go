@@ -12,6 +12,8 @@ import (
 // Budget is how much may go wrong in one course of events.
 type Budget struct {
 	Crashes, Late, LostAnswers, Denials, Terminations int
+	// Strangers are what somebody else does to the secret or the accounts, between two attempts.
+	Strangers int
 }
 
 const mostRotations = 2
@@ -148,6 +150,7 @@ func (s *state) successors(o Options) []*state {
 	}
 	if open >= 0 {
 		next = append(next, s.troubles(open)...)
+		next = append(next, s.meddled()...)
 	}
 	return next
 }
@@ -230,13 +233,24 @@ func (s *state) running(r int) int {
 	return slices.IndexFunc(s.attempts, func(a attempt) bool { return a.rotation == r && !a.late })
 }
 
+// longest is more attempts than any course of events with so little going wrong takes.
+const longest = 60
+
 // check finds what does not hold.
 func (s *state) check() string {
-	if !s.w.logsIn(s.w.current) && !s.exposed() {
+	if s.number > longest {
+		return "a step is tried for ever, and nobody is asked"
+	}
+	if !s.w.logsIn(s.w.current) && !s.exposed() && s.w.stranger == "" {
 		return "readers: the current version does not log in"
 	}
-	if !s.w.single && len(s.courses) < 2 && !s.w.logsIn("v0") {
+	if !s.w.single && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.stranger != changesCurrent {
 		return "readers: the version that was current within the grace time does not log in"
+	}
+	if latest := len(s.courses) - 1; latest >= 0 {
+		if undone := s.w.undone(s.courses[latest]); undone != "" {
+			return undone
+		}
 	}
 	for i, c := range s.courses {
 		if c.outcome == "" || i < len(s.courses)-1 {
@@ -280,7 +294,7 @@ func (s *state) checkOutcome(i int) string {
 		case s.w.pending == c.id && !c.putUncertain:
 			// A put that was late may land after the rollback; it harms nobody, and the next rotation takes it over.
 			return "the pending stage is still on its version"
-		case !c.plan.StandbyExists && len(s.w.accounts) != len(c.before.accounts):
+		case !c.plan.StandbyExists && len(s.w.accounts) != len(c.before.accounts) && s.w.stranger != createsStandby:
 			return "the account that it created is there"
 		case c.plan.Restore != "" && !s.w.logsIn(c.plan.Restore):
 			return "the standby account does not have its former password"

@@ -56,6 +56,28 @@ func TestProtocolHolds(t *testing.T) {
 	}
 }
 
+// Whatever somebody else does between two attempts stands until a person decides, and no outcome lies about it.
+func TestStrangersAreNotUndone(t *testing.T) {
+	for kind, options := range map[string]model.Options{
+		"first rotation": {}, "with a partner": {Partner: true}, "single user": {Single: true},
+	} {
+		for name, budget := range map[string]model.Budget{
+			"nothing else": {}, "a crash": {Crashes: 1}, "a failure": {Denials: 1}, "a lost answer": {LostAnswers: 1},
+		} {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				t.Parallel()
+				o := options
+				o.Rotations, o.Budget = 1, budget
+				o.Budget.Strangers = 1
+				report := model.Explore(o)
+				require.Empty(t, report.Violation, strings.Join(report.Events, "\n"))
+				require.Contains(t, report.Outcomes, model.Parked)
+				t.Logf("%d states, %v", report.States, report.Outcomes)
+			})
+		}
+	}
+}
+
 // A check that can't fail shows nothing: without the lock the exploration must find a way to break something.
 func TestLockIsNeeded(t *testing.T) {
 	report := model.Explore(model.Options{Rotations: 1, Unfenced: true, Partner: true, Budget: model.Budget{Denials: 1, Late: 1}})

@@ -64,6 +64,8 @@ func (p *port) call(name string, visible bool, do func() (any, error)) (any, err
 	var value any
 	var err error
 	switch {
+	case p.w.deleted && ofSecret(name):
+		err = errDeleted
 	case visible && p.fault == denied:
 		err = rotation.Errorf(rotation.Permanent, "denied")
 	default:
@@ -75,6 +77,16 @@ func (p *port) call(name string, visible bool, do func() (any, error)) (any, err
 	p.a.log = append(p.a.log, response{value, err, fmt.Sprintf("%s=%v/%v", name, value, err)})
 	p.next++
 	return value, err
+}
+
+// ofSecret says whether a call is about the secret, and not about an account.
+func ofSecret(call string) bool {
+	for _, c := range []string{"versions", "read", "put", "compare", "move", "remove"} {
+		if strings.HasPrefix(call, c) {
+			return true
+		}
+	}
+	return false
 }
 
 // touched notes that the attempt has changed something.

@@ -44,6 +44,9 @@ type world struct {
 	unfenced bool
 	// single: one account, which has no admin and changes itself.
 	single bool
+	// stranger is what somebody else has done, "" if nobody has.
+	stranger string
+	deleted  bool
 	// touched counts the changes of each rotation, so that "nothing was changed" can be seen.
 	touched [mostRotations]int
 }
@@ -111,7 +114,7 @@ func (w *world) key(b *strings.Builder) {
 	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
 		fmt.Fprintf(b, "%s %s %t,", name, w.accounts[name].password, w.accounts[name].equal)
 	}
-	fmt.Fprintf(b, "|%d", w.lock)
+	fmt.Fprintf(b, "|%d %s", w.lock, w.stranger)
 }
 
 // document is the text of a version's document.

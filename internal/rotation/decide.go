@@ -20,7 +20,7 @@ func DecideNew(p Plan, seen Versions, keep int) (NewAction, error) {
 	if _, exists := seen.Find(p.Version); exists {
 		return NewKeep, nil
 	}
-	if err := p.checkBase(seen); err != nil {
+	if err := p.CheckBase(seen); err != nil {
 		return "", err
 	}
 	if holder := seen.Holder(Pending); holder != "" && holder != p.Base && holder != p.StalePending {
@@ -55,7 +55,7 @@ func DecideEnd(p Plan, seen Versions) (EndAction, error) {
 		return EndFinish, nil
 	}
 	if _, exists := seen.Find(p.Version); p.Strategy == SingleUser && exists {
-		return EndMove, p.checkBase(seen)
+		return EndMove, p.CheckBase(seen)
 	}
 	return EndMove, p.checkOurs(seen)
 }
@@ -85,7 +85,7 @@ func DecideRollback(p Plan, seen Versions, setStarted bool) (RollbackAction, err
 	if !exists && !setStarted {
 		return RollbackNothing, nil
 	}
-	if err := p.checkBase(seen); err != nil {
+	if err := p.CheckBase(seen); err != nil {
 		return "", err
 	}
 	switch {
@@ -160,7 +160,8 @@ func DecideStandby(p Plan, exists bool, restore, pending Answer) (StandbyAction,
 	return "", unknown
 }
 
-func (p Plan) checkBase(seen Versions) error {
+// CheckBase is an error unless the base version is current.
+func (p Plan) CheckBase(seen Versions) error {
 	switch holder := seen.Holder(Current); holder {
 	case p.Base:
 		return nil
@@ -174,7 +175,7 @@ func (p Plan) checkBase(seen Versions) error {
 
 // checkOurs is the condition under which a step may change anything: current is the base version, pending is on ours.
 func (p Plan) checkOurs(seen Versions) error {
-	if err := p.checkBase(seen); err != nil {
+	if err := p.CheckBase(seen); err != nil {
 		return err
 	}
 	if _, exists := seen.Find(p.Version); !exists {
