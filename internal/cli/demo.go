@@ -199,12 +199,8 @@ func (d *demo) conclude(ctx context.Context) error {
 	d.printf("\n")
 	table := tabwriter.NewWriter(d.Stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "STORE\tTARGET\tSTRATEGY\tSECRET\tOUTCOME\tTIME")
-	good := true
 	for _, r := range d.rows {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%.2fs\n", r.secret.Store, r.secret.Target, r.secret.Strategy, r.secret.Name, r.outcome(), r.seconds)
-		for _, o := range r.outcomes {
-			good = good && o == rotation.Rotated
-		}
 	}
 	_ = table.Flush() // the output tells itself when it is broken
 	d.printf("\nWeb UI: %s\n", d.Temporal.WebUI)
@@ -222,10 +218,22 @@ func (d *demo) conclude(ctx context.Context) error {
 	d.printf("passwords found outside store and database: %d of %d\n", distinct(found), passwords)
 	logins, failed := d.count()
 	d.printf("logins: %d, failed: %d\n", logins, failed)
-	if !good || len(found) > 0 || failed > 0 {
-		return exit(ExitRefused)
+	return exit(verdict(d.rows, len(found), failed))
+}
+
+// verdict is the demo's exit code.
+func verdict(rows []row, found int, failed int64) int {
+	for _, r := range rows {
+		for _, o := range r.outcomes {
+			if o != rotation.Rotated {
+				return ExitRefused
+			}
+		}
 	}
-	return nil
+	if found > 0 || failed > 0 {
+		return ExitRefused
+	}
+	return ExitOK
 }
 
 func (d *demo) count() (logins, failed int64) {

@@ -7,6 +7,8 @@ import (
 
 	"rotor/internal/canary"
 	"rotor/internal/devstack"
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
 )
 
 // Audit searches as the demo does at its end.
@@ -14,4 +16,14 @@ func Audit(ctx context.Context, stack *devstack.Stack, c client.Client, workerLo
 	d := &demo{local: &local{Stack: stack, client: c}, said: &record{}, logged: &record{}}
 	_, _ = d.logged.Write([]byte(workerLog))
 	return d.audit(ctx)
+}
+
+// LogIn logs in once as the demo's client does.
+func LogIn(ctx context.Context, store secretstore.Store, ref secretstore.Ref) error {
+	return (&application{store: store, ref: ref}).logIn(ctx)
+}
+
+// Verdict is the demo's exit code after rotations with these outcomes.
+func Verdict(outcomes []rotation.Outcome, found int, failed int64) int {
+	return verdict([]row{{outcomes: outcomes}}, found, failed)
 }

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,4 +75,14 @@ func without(stages []string, stage string) (rest []string) {
 		}
 	}
 	return rest
+}
+
+// reached waits until a fault has hit its request.
+func reached(t *testing.T, held *cloudsim.Injected) {
+	t.Helper()
+	select {
+	case <-held.Reached():
+	case <-time.After(30 * time.Second):
+		t.Fatal("no request came to be held")
+	}
 }

@@ -114,7 +114,7 @@ func TestResolveWithNothingToDecide(t *testing.T) {
 
 	held := hold(t, "PutSecretValue", secret.Name)
 	r := start(t, words("rotate", secret))
-	<-held.Reached()
+	reached(t, held)
 	f = run(t, words("resolve", secret, "retry", "--reason", "x"))
 	require.Equal(t, cli.ExitRefused, f.code)
 	require.Contains(t, f.stderr, "retry is refused: the rotation is not parked")

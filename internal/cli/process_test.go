@@ -290,7 +290,7 @@ func TestRotateInAPipeThatCloses(t *testing.T) {
 	_, err = bufio.NewReader(read).ReadString('\n')
 	require.NoError(t, err)
 	require.NoError(t, read.Close())
-	<-held.Reached()
+	reached(t, held)
 	held.Release()
 	rotate.exits(cli.ExitInterrupted)
 	require.Contains(t, rotate.stderr.String(), "the rotation goes on")

@@ -207,7 +207,7 @@ func TestColoursAreForTerminals(t *testing.T) {
 			secret := newSecret(t)
 			held := hold(t, "PutSecretValue", secret.Name)
 			r := start(t, words("rotate", secret), test.hows...)
-			<-held.Reached()
+			reached(t, held)
 			if test.moving {
 				eventually(t, 10*time.Second, "it says that New is running", func() bool { return strings.Contains(r.stdout.String(), "\r\x1b[K") })
 			}

@@ -117,7 +117,7 @@ func begin(t *testing.T, c client.Client) (*script, client.WorkflowRun) {
 	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: t.Name(), TaskQueue: queue}, rotation.WorkflowType,
 		rotation.Request{SecretName: "orders", RegionId: "cn-hangzhou"})
 	require.NoError(t, err)
-	<-s.reached
+	await(t, s.reached)
 	return s, run
 }
 
@@ -183,7 +183,7 @@ func TestAttemptsAreSeen(t *testing.T) {
 		open.Attempt)
 
 	close(s.gate)
-	<-f.done
+	await(t, f.done)
 	require.NoError(t, f.err)
 	require.Equal(t, rotation.Rotated, f.last.Outcome())
 	require.Equal(t, 2, f.last.Steps[1].Attempts)
@@ -199,7 +199,7 @@ func TestFollowSurvivesARestartOfTemporal(t *testing.T) {
 	require.NoError(t, server.Restart(t.Context()))
 	require.Eventually(t, func() bool { return f.warned("Temporal answers again") }, 30*time.Second, 20*time.Millisecond)
 	close(s.gate)
-	<-f.done
+	await(t, f.done)
 	require.NoError(t, f.err)
 	require.Equal(t, rotation.Rotated, f.last.Outcome())
 	require.Len(t, f.last.Steps, 2, "no step is counted twice")
@@ -212,11 +212,7 @@ func TestFollowGivesUpOnTemporal(t *testing.T) {
 	require.Eventually(t, func() bool { return f.failed("not yet") }, 20*time.Second, 20*time.Millisecond)
 	require.NoError(t, server.Kill())
 	t.Cleanup(func() { require.NoError(t, server.Restart(context.WithoutCancel(t.Context()))) })
-	select {
-	case <-f.done:
-	case <-time.After(time.Minute):
-		t.Fatal("it still follows")
-	}
+	await(t, f.done)
 	require.ErrorIs(t, f.err, watch.ErrNoAnswer)
 	close(s.gate)
 }
@@ -233,7 +229,7 @@ func TestResetRunIsFollowed(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return f.warned("was reset; it goes on as run " + reset.GetRunId()) }, 20*time.Second, 20*time.Millisecond)
 	close(s.gate)
-	<-f.done
+	await(t, f.done)
 	require.NoError(t, f.err)
 	require.Equal(t, reset.GetRunId(), f.last.RunID)
 	require.Equal(t, rotation.Rotated, f.last.Outcome())
@@ -259,7 +255,7 @@ func TestCancelledFollowEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := follow(ctx, c, run, 0)
 	cancel()
-	<-f.done
+	await(t, f.done)
 	require.ErrorIs(t, f.err, context.Canceled)
 	close(s.gate)
 	require.NoError(t, run.Get(t.Context(), nil), "the rotation went on")
@@ -268,4 +264,13 @@ func TestCancelledFollowEnds(t *testing.T) {
 func TestNoRotation(t *testing.T) {
 	_, err := watch.Look(t.Context(), dial(t), "rotate/nobody", "")
 	require.ErrorIs(t, err, watch.ErrNoRotation)
+}
+
+func await(t *testing.T, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("it takes too long")
+	}
 }
