@@ -1,6 +1,7 @@
 package alibabakms_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -236,7 +237,24 @@ func TestScheduledForDeletion(t *testing.T) {
 	const code = "Rejected.ResourceInDeleteWindow"
 	_, err := b.ReadCurrent(t.Context(), ref)
 	requireKind(t, err, rotation.Permanent, code, "scheduled for deletion", "RestoreSecret")
+	require.True(t, gone(err))
 	requireKind(t, b.PutPending(t.Context(), ref, "v2", rotation.NewSecret("x")), rotation.Permanent, code)
+}
+
+// gone says whether an error is that the secret itself is not there any more.
+func gone(err error) bool {
+	e, ok := errors.AsType[*rotation.Error](err)
+	return ok && e.Gone
+}
+
+func TestASecretThatIsGone(t *testing.T) {
+	b := start(t, alibabakms.Options{})
+	_, err := b.Versions(t.Context(), ref)
+	require.True(t, gone(err), err)
+	b.secrets.Put(sim.Secret{Name: ref.Name, Versions: []sim.Version{current("v1", "a")}})
+	_, err = b.Read(t.Context(), ref, "v2")
+	require.Error(t, err)
+	require.False(t, gone(err), "a version that is not there says nothing of the secret")
 }
 
 // TestManyAtOnce is for the race detector: the SDK's clients and credential providers may not be shared.

@@ -107,6 +107,7 @@ func (a attempt) classify(f *wire.Failure) *rotation.Error {
 	}
 	failed := a.failed(kind, what).WithCode(code)
 	failed.Unanswered = unanswered
+	failed.Gone = f.Code == codeNotFound && kind == rotation.Permanent
 	return failed
 }
 

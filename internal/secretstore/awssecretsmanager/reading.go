@@ -117,7 +117,9 @@ func (s *Store) describe(ctx context.Context, ref secretstore.Ref) (*secretsmana
 		return nil, a.unreadable()
 	}
 	if reason := refusal(ref, description); reason != "" {
-		return nil, rotation.Errorf(rotation.Permanent, "secret %s in %s can't be rotated here: %s", ref.Name, regionOf(ref), reason)
+		refused := rotation.Errorf(rotation.Permanent, "secret %s in %s can't be rotated here: %s", ref.Name, regionOf(ref), reason)
+		refused.Gone = description.DeletedDate != nil
+		return nil, refused
 	}
 	return description, nil
 }

@@ -1,6 +1,7 @@
 package awssecretsmanager_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -217,6 +218,7 @@ func TestRefusedSecrets(t *testing.T) {
 			b.secrets.Put(c.secret)
 			_, err := b.Versions(t.Context(), ref)
 			requireKind(t, err, rotation.Permanent, "", c.words...)
+			require.Equal(t, name == "deleted", gone(err))
 			_, err = b.ReadCurrent(t.Context(), ref)
 			if c.unread {
 				requireKind(t, err, rotation.Permanent, "", c.words...)
@@ -231,6 +233,22 @@ func TestRefusedSecrets(t *testing.T) {
 	b.secrets.Put(sim.Secret{Name: ref.Name, Rotation: &sim.Rotation{LambdaARN: function}, Versions: current})
 	_, err := b.Versions(t.Context(), ref)
 	require.NoError(t, err, "a rotation that was cancelled")
+}
+
+// gone says whether an error is that the secret itself is not there any more.
+func gone(err error) bool {
+	e, ok := errors.AsType[*rotation.Error](err)
+	return ok && e.Gone
+}
+
+func TestASecretThatIsGone(t *testing.T) {
+	b := start(t, awssecretsmanager.Options{})
+	_, err := b.Versions(t.Context(), ref)
+	require.True(t, gone(err), err)
+	b.secrets.Put(sim.Secret{Name: ref.Name, Versions: []sim.Version{version(1, "a", sim.Current)}})
+	_, err = b.Read(t.Context(), ref, id(2))
+	require.Error(t, err)
+	require.False(t, gone(err), "a version that is not there says nothing of the secret")
 }
 
 func TestRefsAreChecked(t *testing.T) {
