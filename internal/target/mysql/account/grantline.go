@@ -383,8 +383,8 @@ const sha256Hash = 3 + 20 + 1 + 43
 
 func (p *lineParser) skipHash() error {
 	p.skipSpace()
-	if !strings.HasPrefix(p.text[p.at:], "'") {
-		return nil // MySQL 5.6 leaves it out for who is not SUPER
+	if p.accept("<", "secret", ">") || !strings.HasPrefix(p.text[p.at:], "'") {
+		return nil // MySQL 5.6 and 5.7 hide it from who is not SUPER
 	}
 	if rest := p.text[p.at:]; strings.HasPrefix(rest, "'$5$") && len(rest) > sha256Hash+1 && rest[sha256Hash+1] == '\'' {
 		p.at += sha256Hash + 2

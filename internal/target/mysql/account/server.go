@@ -91,7 +91,7 @@ func capabilitiesOf(flavour Flavour, v Version) capabilities {
 	}
 }
 
-// IsReplace says whether changing one's own password takes the old one (REPLACE): without it the server may refuse (3892).
+// TakesOldPassword says whether changing one's own password takes the old one (REPLACE): without it the server may refuse (3892).
 func (s Server) TakesOldPassword() bool { return s.can.requireCurrent }
 
 // TakesSecondPassword says whether accounts can have a second password (RETAIN, DISCARD).
