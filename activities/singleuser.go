@@ -24,6 +24,9 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 	case p.StalePending:
 		// It is the only password that works: the unfinished rotation is finished.
 		p.Version, p.Adopted, p.StalePending = version, true, ""
+		if _, _, err := m.documents(ctx); err != nil {
+			return err
+		}
 		p.Notes = append(p.Notes, "version "+version+" of an unfinished rotation logs in already; that rotation is finished instead of beginning another")
 	default:
 		p.Notes = append(p.Notes, "the current version does not log in, the previous one, "+version+", does; the account gets the new password all the same")

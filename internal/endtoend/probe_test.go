@@ -24,11 +24,15 @@ import (
 // start starts the rotation of a secret under its canonical id.
 func start(t *testing.T, taskQueue string, secret devstack.Secret, ask func(*rotation.Request)) client.WorkflowRun {
 	t.Helper()
-	req := rotation.Request{SecretName: secret.Name, RegionId: secret.Region, Now: true}
+	req := rotation.Request{SecretName: secret.Name, RegionId: secret.Region, InstanceId: secret.Instance, Now: true}
+	if secret.Store != rotation.StoreAlibabaKMS {
+		req.Store = secret.Store
+	}
 	if ask != nil {
 		ask(&req)
 	}
-	id := "rotate/" + secret.Store + "/" + req.RegionId + "/" + req.SecretName
+	valid, _ := req.Validate() // what is wrong with it is the workflow's to say
+	id := valid.WorkflowID()
 	run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: taskQueue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowTaskTimeout: 2 * time.Second,
@@ -57,7 +61,7 @@ func outcome(t *testing.T, run client.WorkflowRun) rotation.Result {
 		return result
 	}
 	status, _ := query(run)
-	require.NoError(t, err, "the rotation has no outcome; it says: %s", status.Doing)
+	require.NoError(t, err, "the rotation has no outcome; it says: %s (%+v)", status.Doing, status.Failure)
 	return result
 }
 
@@ -135,8 +139,13 @@ func picture(t *testing.T, secret devstack.Secret) string {
 		for _, v := range s.Versions {
 			fmt.Fprintf(&b, "%s %v %s\n", v.ID, v.Stages, v.Data)
 		}
+		other, ok := secretsManager().Secret(name)
+		fmt.Fprintf(&b, "%s %t\n", name, ok)
+		for _, v := range other.Versions {
+			fmt.Fprintf(&b, "%s %v %s\n", v.ID, v.Stages, v.String)
+		}
 	}
-	for _, account := range []string{secret.Account, secret.Account + "_rt", secret.AdminAccount} {
+	for _, account := range []string{secret.Account, secret.Account + rotation.SuffixAlibaba, secret.Account + rotation.SuffixAWS, secret.AdminAccount} {
 		b.WriteString(strings.Join(grants(t, account), "\n"))
 	}
 	return b.String()

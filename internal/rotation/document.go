@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,11 +255,19 @@ func (d *Document) With(account string, password Secret) Secret {
 	return NewSecret(b.String())
 }
 
-// SameBut says whether two documents differ in nothing but account and password. A pending version that leads to
-// another server, say, was not made by a rotation.
+// SameBut says whether two documents differ in nothing but account and password, whatever the order of their fields and the space
+// between them. A pending version that leads to another server, say, was not made by a rotation.
 func (d *Document) SameBut(other *Document) bool {
 	same := NewSecret("")
-	return d.With("", same).Equal(other.With("", same))
+	return reflect.DeepEqual(decoded(d.With("", same)), decoded(other.With("", same)))
+}
+
+// decoded is a document's value, with its numbers as they are written.
+func decoded(text Secret) (value any) {
+	dec := json.NewDecoder(strings.NewReader(text.Reveal()))
+	dec.UseNumber()
+	_ = dec.Decode(&value) // it was made from a document that could be read
+	return value
 }
 
 // encode writes a JSON string without escaping what HTML would want escaped.
