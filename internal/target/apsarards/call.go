@@ -3,6 +3,8 @@ package apsarards
 import (
 	"context"
 	"regexp"
+	"strings"
+	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
@@ -56,13 +58,39 @@ func (t *Target) callWith(ctx context.Context, a attempt, request requests.AcsRe
 	if !password.Empty() {
 		sends = passwordParameter
 	}
-	_, err := t.caller.Do(ctx, openapi.Call{
-		Endpoint: t.endpoint(a.place.Region), Region: a.place.Region, Request: request, Response: response, Sends: sends, Value: password,
-	})
-	if err != nil {
-		return t.classify(a, err)
+	for tries := 0; ; tries++ {
+		_, err := t.caller.Do(ctx, openapi.Call{
+			Endpoint: t.endpoint(a.place.Region), Region: a.place.Region, Request: request, Response: response, Sends: sends, Value: password,
+		})
+		if err == nil {
+			return nil
+		}
+		failed := t.classify(a, err)
+		if tries == throttleTries || !throttled(failed) || !sleep(ctx, t.wait/50<<tries) {
+			return failed
+		}
 	}
-	return nil
+}
+
+// throttleTries is how often a call is made again that was turned away for there being too many, which had no effect. A step makes a dozen
+// calls, and begins with the first when one of them fails: where many rotations share the limit, it would hardly come to an end.
+// The pauses before are small parts of the wait for an account, 1.4 seconds together.
+const throttleTries = 3
+
+func throttled(err *rotation.Error) bool {
+	return err.Kind == rotation.Retryable && strings.HasPrefix(err.Code, "Throttling")
+}
+
+// sleep is false if the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // endpoint is the API's own in a region. Many regions share one from outside; the SDK has the list.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +26,7 @@ func answeringBy(t *testing.T, handler http.HandlerFunc) *apsarards.Target {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	answers, err := apsarards.New(apsarards.Options{Endpoint: server.URL})
+	answers, err := apsarards.New(apsarards.Options{Endpoint: server.URL, Wait: 300 * time.Millisecond})
 	require.NoError(t, err)
 	return answers
 }

@@ -77,7 +77,7 @@ func TestProbeByAPI(t *testing.T) {
 		"addresses denied, login demanded": {prepare: func(b *bench) { b.deny("DescribeDBInstanceNetInfo") }, demanded: true, answer: rotation.Unknown,
 			code: "Forbidden.RAM", words: "rds:DescribeDBInstanceNetInfo"},
 		"addresses throttled": {prepare: func(b *bench) {
-			b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeDBInstanceNetInfo"})
+			b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeDBInstanceNetInfo", Times: cloudsim.Always})
 		}, answer: rotation.Unknown, code: "Throttling.User"},
 		"instance denied": {prepare: both(code("timeout"), func(b *bench) { b.deny("DescribeDBInstanceAttribute") }), answer: rotation.Accepted, byAPI: true},
 		"instance restarts": {instance: sim.Instance{Status: "Restarting"}, prepare: code("timeout"), answer: rotation.Unknown, byAPI: true, code: "busy",
@@ -85,7 +85,7 @@ func TestProbeByAPI(t *testing.T) {
 		"account changes": {instance: sim.Instance{Accounts: []sim.Account{{Name: "app", Status: sim.Unavailable}}}, prepare: code("timeout"),
 			answer: rotation.Unknown, byAPI: true, code: "busy", words: "account app of instance rm-1 is Unavailable"},
 		"accounts throttled": {prepare: both(code("timeout"), func(b *bench) {
-			b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeAccounts"})
+			b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeAccounts", Times: cloudsim.Always})
 		}), answer: rotation.Unknown, byAPI: true, code: "Throttling.User"},
 		"no such account": {prepare: code("timeout"), account: "nobody", answer: rotation.RefusedLogin, byAPI: true, code: "InvalidAccountName.NotFound"},
 		"created for this version": {instance: sim.Instance{Accounts: []sim.Account{{Name: "app", Description: mark}}}, prepare: code("timeout"),
@@ -138,7 +138,7 @@ func TestRefusalsWhileAnAccountChanges(t *testing.T) {
 	require.Equal(t, rotation.Accepted, b.Probe(t.Context(), login("app_rt", newWord)).Answer)
 	require.Equal(t, rotation.RefusedLogin, b.Probe(t.Context(), login("app_rt", oldWord)).Answer)
 	require.Equal(t, rotation.RefusedLogin, b.Probe(t.Context(), login("nobody", oldWord)).Answer)
-	b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeAccounts"})
+	b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeAccounts", Times: cloudsim.Always})
 	require.Equal(t, rotation.Unknown, b.Probe(t.Context(), login("app_rt", oldWord)).Answer)
 }
 

@@ -86,7 +86,7 @@ func TestSurveyRefuses(t *testing.T) {
 		"may not look, and the name is long": {instance: longNamed("", "8.0", 14), prepare: func(_ *testing.T, b *bench) { b.deny("DescribeDBInstanceAttribute") },
 			strategy: dual, current: longName(14), kind: permanent, words: []string{"has 17 characters", "allow rds:DescribeDBInstanceAttribute"}},
 		"throttled": {prepare: func(_ *testing.T, b *bench) {
-			b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeAccounts"})
+			b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "DescribeAccounts", Times: cloudsim.Always})
 		}, strategy: dual, kind: rotation.Retryable, code: "Throttling.User", words: []string{"no more requests"}},
 	} {
 		t.Run(name, func(t *testing.T) {

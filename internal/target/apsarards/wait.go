@@ -50,11 +50,7 @@ func (t *Target) until(ctx context.Context, look func() (waitFor, err error)) er
 		if time.Now().Add(pause).After(deadline) {
 			return waitFor
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep(ctx, pause) {
 			return waitFor
 		}
 	}
