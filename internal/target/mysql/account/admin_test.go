@@ -36,7 +36,7 @@ func TestWhatTheAdminCannotDoIsFoundFirst(t *testing.T) {
 			standby: []string{"GRANT SELECT, FILE ON *.* TO cur_rt@'%'"}, problem: "can't revoke FILE on *.*", number: "1045",
 		},
 		"no grant option": {
-			admin: []string{"GRANT CREATE USER ON *.* TO adm@'%'", "GRANT SELECT ON mysql.* TO adm@'%'", "GRANT SELECT ON acct.* TO adm@'%'"},
+			admin:   []string{"GRANT CREATE USER ON *.* TO adm@'%'", "GRANT SELECT ON mysql.* TO adm@'%'", "GRANT SELECT ON acct.* TO adm@'%'"},
 			current: []string{"GRANT USAGE ON acct.* TO cur@'%' WITH GRANT OPTION"}, problem: "can't grant GRANT OPTION on `acct`.*", number: "1044",
 		},
 		"another schema": {
@@ -135,7 +135,7 @@ func TestAnAdminWithJustEnoughRights(t *testing.T) {
 		}
 		if len(w.roles) > 0 {
 			w.exec(t, "CREATE ROLE deputy", "GRANT "+managed+" ON *.* TO deputy WITH GRANT OPTION")
-			t.Cleanup(func() { _, _ = w.DB().Exec("DROP ROLE deputy") })
+			w.execAfter(t, "DROP ROLE deputy")
 			tests["by role"] = []string{"GRANT deputy TO adm@'%'", "GRANT PROXY ON other@'%' TO adm@'%' WITH GRANT OPTION", "SET DEFAULT ROLE deputy TO adm@'%'"}
 			if w.server.Flavour == account.MariaDB {
 				tests["by role"][2] = "SET DEFAULT ROLE deputy FOR adm@'%'"

@@ -131,6 +131,14 @@ func (w *world) exec(t *testing.T, statements ...string) {
 	}
 }
 
+// execAfter runs a statement at the end of the test, when its context is over.
+func (w *world) execAfter(t *testing.T, statement string) {
+	t.Cleanup(func() {
+		_, err := w.DB().ExecContext(context.Background(), statement)
+		require.NoError(t, err, statement)
+	})
+}
+
 // account creates an account at a host, dropped at the end of the test.
 func (w *world) account(t *testing.T, user, host string, password rotation.Secret) {
 	t.Helper()

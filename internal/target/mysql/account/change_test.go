@@ -1,0 +1,226 @@
+package account_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/devstack/mysqld"
+	"rotor/internal/devstack/mysqld/mysqldtest"
+	"rotor/internal/rotation"
+	"rotor/internal/target/mysql/account"
+)
+
+// A second password is kept, seen and ended, on the servers that have them; the others say so before they are asked.
+func TestSecondPasswords(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w, first, second, third := worldOn(t, s), newPassword(), newPassword(), newPassword()
+		w.account(t, "twin", "%", first)
+		w.account(t, "twin", "10.1.2.3", first)
+		conn := connect(t, s.DB())
+		read := func() account.Set {
+			set, err := account.Read(t.Context(), conn, w.server, "twin")
+			require.NoError(t, err)
+			return set
+		}
+		err := account.SetPassword(t.Context(), conn, w.server, read(), second, true)
+		if !w.server.TakesSecondPassword() {
+			require.Equal(t, rotation.Permanent, rotation.KindOf(err))
+			require.ErrorContains(t, err, "has no second passwords")
+			require.Error(t, account.DiscardSecondPassword(t.Context(), conn, w.server, read()))
+			require.True(t, w.canLogIn(t, "twin", first), "nothing was changed")
+			return
+		}
+		require.NoError(t, err)
+		require.True(t, w.canLogIn(t, "twin", first))
+		require.True(t, w.canLogIn(t, "twin", second))
+		for _, a := range read().Accounts {
+			require.True(t, a.SecondPassword, a.Host)
+		}
+		require.NoError(t, account.SetPassword(t.Context(), conn, w.server, read(), third, false))
+		require.True(t, w.canLogIn(t, "twin", first), "the second password stays until it is discarded")
+		for range 2 {
+			require.NoError(t, account.DiscardSecondPassword(t.Context(), conn, w.server, read()))
+		}
+		require.False(t, w.canLogIn(t, "twin", first))
+		require.True(t, w.canLogIn(t, "twin", third))
+		require.False(t, read().Accounts[0].SecondPassword)
+
+		w.exec(t, "GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO twin@'%'")
+		own := w.login(t, "twin", third)
+		require.NoError(t, account.SetOwnPassword(t.Context(), own, w.server, third, second, true))
+		require.True(t, w.canLogIn(t, "twin", third))
+		require.NoError(t, account.DiscardOwnSecondPassword(t.Context(), own, w.server))
+		require.False(t, w.canLogIn(t, "twin", third))
+		require.True(t, w.canLogIn(t, "twin", second))
+	})
+}
+
+func TestLocking(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w, password := worldOn(t, s), newPassword()
+		w.account(t, "shut", "%", password)
+		conn := connect(t, s.DB())
+		set, err := account.Read(t.Context(), conn, w.server, "shut")
+		require.NoError(t, err)
+		err = account.SetLocked(t.Context(), conn, w.server, set, true)
+		if !w.server.CanLock() {
+			require.Equal(t, rotation.Permanent, rotation.KindOf(err))
+			return
+		}
+		require.NoError(t, err)
+		require.False(t, w.canLogIn(t, "shut", password))
+		require.NoError(t, account.SetLocked(t.Context(), conn, w.server, set, false))
+		require.True(t, w.canLogIn(t, "shut", password))
+	})
+}
+
+// A table that was dropped leaves privileges behind, which are cloned; those on a column that was dropped can't be, which is
+// found before the first change.
+func TestPrivilegesOnWhatIsGone(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w := worldOn(t, s)
+		w.account(t, "old", "%", newPassword())
+		w.exec(t, "CREATE TABLE acct.gone (a INT, b INT)", "GRANT SELECT, INSERT ON acct.gone TO old@'%' WITH GRANT OPTION", "DROP TABLE acct.gone")
+		w.level(t, "old", "old_rt", newPassword())
+
+		w.exec(t, "CREATE TABLE acct.gone (a INT, b INT)", "GRANT UPDATE (a, b) ON acct.gone TO old@'%'", "ALTER TABLE acct.gone DROP COLUMN b")
+		w.execAfter(t, "DROP TABLE acct.gone")
+		before := w.dump(t, "old_rt")
+		_, err := account.Level(t.Context(), connect(t, s.DB()), w.server, "old", "old_rt", newPassword(), account.Options{})
+		require.Equal(t, rotation.Permanent, rotation.KindOf(err))
+		require.ErrorContains(t, err, "`b` of `acct`.`gone`")
+		require.Equal(t, before, w.dump(t, "old_rt"))
+	})
+}
+
+// Servers give a new account what they remember of a dropped one of its name: the clone has no more than the original,
+// in the server's memory and in its tables.
+func TestNothingIsInheritedFromADroppedAccount(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w := worldOn(t, s)
+		for _, user := range []string{"heir", "hé"} {
+			w.account(t, user, "%", newPassword())
+			w.exec(t, "GRANT EXECUTE ON PROCEDURE acct.f1 TO '"+user+"'@'%'", "GRANT SELECT ON acct.* TO '"+user+"'@'%'")
+			clone := user + "_rt"
+			w.account(t, clone, "%", newPassword())
+			for _, routine := range w.routines {
+				if !strings.HasPrefix(routine.Kind, "PACKAGE") {
+					w.exec(t, fmt.Sprintf("GRANT EXECUTE, ALTER ROUTINE ON %s %s.`%s` TO '%s'@'%%'", routine.Kind, routine.Schema, strings.ReplaceAll(routine.Name, "`", "``"), clone))
+				}
+			}
+			w.drop(t, clone)
+			conn := connect(t, s.DB())
+			_, err := account.Level(t.Context(), conn, w.server, user, clone, newPassword(), account.Options{})
+			require.NoError(t, err)
+			current, err := account.Read(t.Context(), conn, w.server, user)
+			require.NoError(t, err)
+			standby, err := account.Read(t.Context(), conn, w.server, clone)
+			require.NoError(t, err)
+			require.Equal(t, lines(current), lines(standby))
+			if user == "heir" { // of the other one the servers garble the rows
+				require.Equal(t, w.dump(t, user), w.dump(t, clone))
+			}
+		}
+	})
+}
+
+// Somebody who writes to the grant tables without FLUSH PRIVILEGES makes them differ from what counts: an error, not a guess.
+func TestTablesThatDoNotCountAreAnError(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w := worldOn(t, s)
+		w.account(t, "raw", "%", newPassword())
+		w.exec(t, "GRANT SELECT (a) ON acct.t1 TO raw@'%'", "UPDATE mysql.columns_priv SET Column_priv = 'Select,Update' WHERE User = 'raw'")
+		_, err := account.Read(t.Context(), connect(t, s.DB()), w.server, "raw")
+		if w.server.HasDynamic() || w.server.Flavour == account.MariaDB { // before, columns can't be compared
+			require.Equal(t, rotation.Permanent, rotation.KindOf(err))
+			require.ErrorContains(t, err, "FLUSH PRIVILEGES")
+		}
+		w.exec(t, "UPDATE mysql.columns_priv SET Column_priv = 'Select' WHERE User = 'raw'")
+		_, err = account.Read(t.Context(), connect(t, s.DB()), w.server, "raw")
+		require.NoError(t, err)
+	})
+}
+
+// An anonymous account on a more specific host takes the clients away from the one that is rotated.
+func TestShadowingAnonymousAccounts(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		s = mysqldtest.Start(t, mysqld.Options{Binary: s.Binary})
+		w := worldOn(t, s)
+		w.account(t, "dark", "%", newPassword())
+		w.exec(t, "CREATE USER ''@'localhost'", "CREATE USER ''@'%'")
+		set, err := account.Read(t.Context(), connect(t, s.DB()), w.server, "dark")
+		require.NoError(t, err)
+		require.Equal(t, []string{"localhost"}, set.Shadows)
+	})
+}
+
+// An account that authenticates in another way can't be cloned; what is wrong is said, and nothing is changed.
+func TestAccountsWithoutAPasswordAreRefused(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w := worldOn(t, s)
+		create, plugin := "CREATE USER sock@'%' IDENTIFIED VIA unix_socket", "unix_socket"
+		switch {
+		case w.server.HasDynamic():
+			create, plugin = "CREATE USER sock@'%' IDENTIFIED WITH auth_socket", "auth_socket"
+			_, err := s.DB().ExecContext(t.Context(), "INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'")
+			require.NoError(t, err)
+			w.execAfter(t, "UNINSTALL PLUGIN auth_socket")
+		case w.server.Flavour == account.MySQL:
+			create, plugin = "CREATE USER sock@'%' IDENTIFIED WITH sha256_password", "sha256_password"
+		}
+		w.exec(t, create)
+		w.dropAfter(t, "sock")
+		conn := connect(t, s.DB())
+		_, err := account.Level(t.Context(), conn, w.server, "sock", "sock_rt", newPassword(), account.Options{})
+		require.Equal(t, rotation.Permanent, rotation.KindOf(err))
+		require.ErrorContains(t, err, plugin)
+		require.Empty(t, w.dump(t, "sock_rt"))
+		set, err := account.Read(t.Context(), conn, w.server, "sock")
+		require.NoError(t, err)
+		require.Error(t, account.SetPassword(t.Context(), conn, w.server, set, newPassword(), false))
+	})
+}
+
+// Errors hold what was tried and a number, never a password, whatever the server answers.
+func TestNoErrorHoldsAPassword(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w, password := worldOn(t, s), rotation.NewSecret("C4N4RY'\"--")
+		w.account(t, "quiet", "%", newPassword())
+		few := newPassword()
+		w.account(t, "few", "%", few)
+		w.exec(t, "GRANT SELECT ON mysql.* TO few@'%'")
+		conn := w.login(t, "few", few)
+		set, err := account.Read(t.Context(), conn, w.server, "quiet")
+		require.NoError(t, err)
+		clone := set
+		clone.User = "quiet_rt"
+		changes, err := account.Difference(w.server, set, account.Set{User: "quiet_rt"}, account.Options{})
+		require.NoError(t, err)
+		require.Contains(t, changes.WithPassword[0].String(), "'***'")
+		w.dropAfter(t, "quiet_rt")
+
+		over, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+		defer cancel()
+		_, denied := account.Apply(t.Context(), conn, w.server, changes, password)
+		_, late := account.Apply(over, conn, w.server, changes, password)
+		gone := account.SetPassword(t.Context(), connect(t, s.DB()), w.server, clone, password, false)
+		notAllowed := account.SetPassword(t.Context(), conn, w.server, set, password, false)
+		closed := connect(t, s.DB())
+		require.NoError(t, closed.Close())
+		broken := account.SetPassword(t.Context(), closed, w.server, set, password, false)
+		for name, err := range map[string]error{"denied": denied, "late": late, "gone": gone, "not allowed": notAllowed, "broken": broken} {
+			var ours *rotation.Error
+			require.ErrorAs(t, err, &ours, name)
+			require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "C4N4RY", name)
+			require.NotEmpty(t, ours.Code, name)
+		}
+		require.Equal(t, "timeout", rotation.CodeOf(late))
+		require.Equal(t, "lost", rotation.CodeOf(broken))
+		require.Empty(t, w.dump(t, "quiet_rt"))
+	})
+}
