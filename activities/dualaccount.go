@@ -260,12 +260,22 @@ func (m dualAccount) decideStandby(ctx context.Context, session target.Session) 
 		if err != nil {
 			return "", err
 		}
-		pending = passwordOf(proof)
-		if !m.plan.StandbyExists {
+		switch {
+		case !m.plan.StandbyExists:
 			pending = createdBy(proof)
+		case proof.ByAPI && proof.Answer == rotation.Accepted:
+			return "", m.cantBeSeen()
+		default:
+			pending = proof.Answer
 		}
 	}
 	return rotation.DecideStandby(m.plan, exists, restore, pending)
+}
+
+// cantBeSeen is for an account that was adopted: no version holds its former password.
+func (m dualAccount) cantBeSeen() error {
+	return rotation.Errorf(rotation.Conflict, "whether account %s has the password of this rotation's version can't be seen without a login, and this worker "+
+		"can't reach the server", m.plan.Standby)
 }
 
 func (m dualAccount) undone(ctx context.Context) (forward bool, err error) {
@@ -280,8 +290,7 @@ func (m dualAccount) undone(ctx context.Context) (forward bool, err error) {
 			return false, err
 		}
 		if proof.ByAPI {
-			return false, rotation.Errorf(rotation.Conflict, "whether account %s still takes the password of the version that was rolled back can't be seen "+
-				"without a login, and this worker can't reach the server", m.plan.Standby)
+			return false, m.cantBeSeen()
 		}
 		if proof.Answer != rotation.RefusedLogin {
 			return false, rotation.Errorf(rotation.Conflict, "account %s still takes the password of the version that was rolled back", m.plan.Standby)
