@@ -138,7 +138,7 @@ func (s *scene) lookAtWriter(ctx context.Context, req rotation.Request, doc *rot
 	refused error) error {
 	writer, err := s.endpoints().Writer(ctx, s.ref.Region, doc.Place)
 	switch {
-	case rotation.KindOf(err) == rotation.Retryable:
+	case err != nil && rotation.KindOf(err) == rotation.Retryable:
 		return err
 	case err != nil:
 		return rotation.Errorf(rotation.Permanent, "%s (%s)", refused, err).WithCode(cmp.Or(rotation.CodeOf(err), errReadOnly))

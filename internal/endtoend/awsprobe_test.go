@@ -130,3 +130,13 @@ func replacePassword(t *testing.T, document, password string) string {
 	require.NoError(t, err)
 	return string(text)
 }
+
+// serveAs runs a worker of its own as another identity of the cloud, and gives its task queue. The SDK looks for its identity in the
+// process, so it is a process.
+func serveAs(t *testing.T, accessKey, secret string) string {
+	t.Helper()
+	taskQueue := fmt.Sprintf("queue-%d", secretNumber.Add(1))
+	startWorkerWith(t, taskQueue, map[string]string{"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secret,
+		"ALIBABA_CLOUD_ACCESS_KEY_ID": accessKey, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret})
+	return taskQueue
+}

@@ -43,12 +43,20 @@ type process struct {
 // startWorker starts one and waits until it polls.
 func startWorker(t *testing.T, taskQueue string) *process {
 	t.Helper()
+	return startWorkerWith(t, taskQueue, nil)
+}
+
+// startWorkerWith starts one with further settings.
+func startWorkerWith(t *testing.T, taskQueue string, more map[string]string) *process {
+	t.Helper()
 	binary, err := workerBinary()
 	require.NoError(t, err)
 	cmd := exec.Command(binary, "--task-queue", taskQueue)
 	cmd.Env = os.Environ()
-	for name, value := range quick {
-		cmd.Env = append(cmd.Env, name+"="+value)
+	for _, settings := range []map[string]string{quick, more} {
+		for name, value := range settings {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
 	}
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)

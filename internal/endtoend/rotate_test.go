@@ -84,9 +84,13 @@ func makeStale(t *testing.T, secret devstack.Secret) (password string) {
 // setStale sets its password, as one that was terminated after Set has done: it is the only one that works.
 func setStale(t *testing.T, secret devstack.Secret, password string) {
 	t.Helper()
-	statement := "ALTER USER '" + secret.Account + "'@'%' IDENTIFIED BY '" + password + "'"
+	execute(t, passwordStatement(secret.Account, password))
+}
+
+// passwordStatement changes an account's password.
+func passwordStatement(account, password string) string {
 	if strings.HasPrefix(stack.MySQL.Version, "5.6.") {
-		statement = "SET PASSWORD FOR '" + secret.Account + "'@'%' = PASSWORD('" + password + "')"
+		return "SET PASSWORD FOR '" + account + "'@'%' = PASSWORD('" + password + "')"
 	}
-	execute(t, statement)
+	return "ALTER USER '" + account + "'@'%' IDENTIFIED BY '" + password + "'"
 }
