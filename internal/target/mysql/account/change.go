@@ -146,7 +146,7 @@ func SetLocked(ctx context.Context, conn *sql.Conn, server Server, set Set, lock
 }
 
 // eachAccount runs ALTER USER on each account of a set.
-func eachAccount(ctx context.Context, conn *sql.Conn, server Server, set Set, make func(name Name) Statement, passwords ...rotation.Secret) error {
+func eachAccount(ctx context.Context, conn *sql.Conn, server Server, set Set, of func(name Name) Statement, passwords ...rotation.Secret) error {
 	if len(set.Accounts) == 0 {
 		return rotation.Errorf(rotation.Conflict, "the account '%s' does not exist on any host", set.User)
 	}
@@ -154,7 +154,7 @@ func eachAccount(ctx context.Context, conn *sql.Conn, server Server, set Set, ma
 		return err
 	}
 	for _, a := range set.Accounts {
-		s := make(Name{set.User, a.Host})
+		s := of(Name{set.User, a.Host})
 		s.checksNotes = server.can.ifExists && strings.Contains(s.parts[0], "IF EXISTS")
 		if err := s.run(ctx, conn, passwords...); err != nil {
 			return err

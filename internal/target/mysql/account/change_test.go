@@ -41,6 +41,9 @@ func TestSecondPasswords(t *testing.T) {
 		for _, a := range read().Accounts {
 			require.True(t, a.SecondPassword, a.Host)
 		}
+		changes, err := account.Difference(w.server, account.Set{User: "x", Accounts: read().Accounts[1:]}, read(), account.Options{})
+		require.NoError(t, err)
+		require.Equal(t, []string{"'twin'@'10.1.2.3' accepts a second password, too"}, changes.Notes)
 		require.NoError(t, account.SetPassword(t.Context(), conn, w.server, read(), third, false))
 		require.True(t, w.canLogIn(t, "twin", first), "the second password stays until it is discarded")
 		for range 2 {

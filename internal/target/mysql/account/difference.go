@@ -108,6 +108,9 @@ func (d *difference) account(original Name, current Account, standby Set) {
 		d.problem("%s has privileges in the server's memory that its tables don't have, or not so; FLUSH PRIVILEGES makes the tables count", original)
 	}
 	have, exists := standby.On(current.Host)
+	if have.SecondPassword {
+		d.changes.Notes = append(d.changes.Notes, name.String()+" accepts a second password, too")
+	}
 	pair := &pair{difference: d, original: original, name: name}
 	if !exists {
 		d.created = append(d.created, creation{current.Host, d.server.createStatement(name, current.Attributes)})

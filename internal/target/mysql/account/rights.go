@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 
 	"rotor/internal/rotation"
@@ -135,7 +136,8 @@ func (r *Rights) lacksCreateUser() bool {
 // checkAdmin checks what the statements about accounts themselves take.
 func (d *difference) checkAdmin(standby Set) {
 	rights := d.options.Rights
-	if rights.lacksCreateUser() && len(d.changes.WithPassword)+len(d.changes.Drops) > 0 {
+	alters := slices.ContainsFunc(d.changes.Level, func(s Statement) bool { return strings.HasPrefix(s.parts[0], "ALTER USER") })
+	if rights.lacksCreateUser() && (alters || len(d.changes.WithPassword)+len(d.changes.Drops) > 0) {
 		d.problem("the admin account lacks CREATE USER")
 	}
 	if err := rights.Check(standby); err != nil {
