@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"google.golang.org/protobuf/encoding/protojson"
 
+	"rotor/internal/canary"
 	"rotor/internal/cloudsim"
 	"rotor/internal/cloudsim/alibabakms"
 	sim "rotor/internal/cloudsim/apsarards"
@@ -136,8 +139,37 @@ func TestApsaraThreeRotationsInARow(t *testing.T) {
 			require.Equal(t, 1, calls(secret, "CreateAccount"))
 			require.Equal(t, 2, calls(secret, "ResetAccountPassword"), "once a rotation")
 			require.NoError(t, stack.Cloud.ApsaraRDS().Errors())
+			nothingLeaked(t, secret)
 		})
 	}
+}
+
+// nothingLeaked searches what the rotations of a secret left behind for each of its passwords.
+func nothingLeaked(t *testing.T, secret devstack.Secret) {
+	t.Helper()
+	var passwords []rotation.Secret
+	var histories strings.Builder
+	s := stored(t, secret.Name)
+	for i := range s.Versions {
+		passwords = append(passwords, rotation.NewSecret(credentialOf(t, &s.Versions[i]).AccountPassword))
+		if s.Versions[i].ID == secret.Version {
+			continue
+		}
+		// A version has the id of the run that wrote it.
+		events := temporal.GetWorkflowHistory(t.Context(), "rotate/"+secret.Store+"/"+secret.Region+"/"+secret.Name, s.Versions[i].ID, false,
+			enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			event, err := events.Next()
+			require.NoError(t, err)
+			text, err := protojson.Marshal(event)
+			require.NoError(t, err)
+			histories.Write(text)
+		}
+	}
+	require.Contains(t, histories.String(), "ACTIVITY_TASK_COMPLETED")
+	found, err := canary.Search(passwords, canary.Text("histories", histories.String()), canary.Text("the worker's log", workerLog.String()))
+	require.NoError(t, err)
+	require.Empty(t, found)
 }
 
 // privileges are grants without whose they are.
@@ -246,6 +278,7 @@ func TestApsaraFaults(t *testing.T) {
 					}
 					require.Equal(t, 1, injected.Hits(), "the fault was met")
 					require.Len(t, stored(t, secret.Name).Versions, 3)
+					nothingLeaked(t, secret)
 					require.Equal(t, []string{secret.Account + " Available ReadWrite", secret.Account + "_rt Available ReadWrite"}, described(secret))
 				})
 			}
