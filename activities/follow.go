@@ -53,6 +53,10 @@ func (f *Follower) Follow(ctx context.Context, in FollowInput) (FollowResult, er
 	if errors.As(err, &app) && app.HasDetails() && app.Details(&result.Result) == nil {
 		return result, nil
 	}
+	var canceled *temporal.CanceledError
+	if errors.As(err, &canceled) && canceled.HasDetails() && canceled.Details(&result.Result) == nil {
+		return result, nil
+	}
 	result.Closed = closedAs(err)
 	return result, nil
 }

@@ -28,7 +28,7 @@ func (w *run) setHandlers() error {
 			w.decision = &rotation.Decision{Choice: choice, Reason: d.Reason, By: d.By, At: workflow.Now(ctx)}
 			return Decided{Accepted: choice}, nil
 		}, workflow.UpdateHandlerOptions{
-			Description: decisionMeans[choice],
+			Description: decisionDescriptions[choice],
 			Validator:   func(_ workflow.Context, d Decide) error { return w.validate(choice, d) },
 		})
 		if err != nil {
@@ -38,7 +38,8 @@ func (w *run) setHandlers() error {
 	return nil
 }
 
-var decisionMeans = map[string]string{
+// decisionDescriptions stand beside the updates in the Web UI, whatever state the rotation is in.
+var decisionDescriptions = map[string]string{
 	rotation.UpdateRetry:    "try to finish the rotation: every step looks at what there is and goes on from that",
 	rotation.UpdateRollback: "bring everything back to the version that was current before, and prove it by logging in",
 	rotation.UpdateAbandon:  "give up: store and database stay as they are, and the rotation ends as Abandoned",
@@ -61,8 +62,8 @@ func (w *run) validate(choice string, d Decide) error {
 // park waits for a person. A cancel that arrives meanwhile counts as the decision to roll back, where that is still possible.
 func (w *run) park(reason error) rotation.Decision {
 	w.decision = nil
-	w.parked(reason)
 	wait, _ := workflow.NewDisconnectedContext(w.root)
+	w.parked(wait, reason)
 	// The context can't be cancelled, so the only way out is a decision.
 	_ = workflow.Await(wait, func() bool {
 		return w.decision != nil || !w.cancelled && !w.endFailed && w.root.Err() != nil
@@ -72,10 +73,20 @@ func (w *run) park(reason error) rotation.Decision {
 		w.live = wait
 		return rotation.Decision{Choice: rotation.UpdateRollback}
 	}
+	if d := w.decided; d != nil {
+		w.notes = append(w.notes, "an earlier decision: "+d.Choice+byWhom(d)+" ("+d.Reason+")")
+	}
 	w.decided = w.decision
 	w.live = wait
 	if w.root.Err() == nil {
 		w.live = w.root
 	}
 	return *w.decision
+}
+
+func byWhom(d *rotation.Decision) string {
+	if d.By == "" {
+		return ""
+	}
+	return " by " + d.By
 }

@@ -12,7 +12,11 @@ import (
 )
 
 // Rotations has the workflows.
-type Rotations struct{ Timing Timing }
+type Rotations struct {
+	Timing Timing
+	// ID hides a workflow id that names a secret, where names are to be hidden; nil: ids stay as they are.
+	ID func(string) string
+}
 
 // memoDelegated marks a rotation that another RotateSecret started under the canonical id.
 const memoDelegated = "rotor-delegated"
@@ -29,8 +33,12 @@ func (r *Rotations) RotateSecret(ctx workflow.Context, req rotation.Request) (*r
 	if err != nil {
 		return refuse(&rotation.Result{Secret: req.SecretName, Region: req.RegionId, Store: req.Store, Started: started, Ended: started}, err)
 	}
+	id, err := r.canonical(ctx, valid)
+	if err != nil {
+		return nil, err
+	}
 	info := workflow.GetInfo(ctx)
-	if id := valid.WorkflowID(); info.WorkflowExecution.ID != id {
+	if info.WorkflowExecution.ID != id {
 		if info.Memo != nil && info.Memo.Fields[memoDelegated] != nil {
 			return refuse(&rotation.Result{Secret: valid.Name(), Region: valid.RegionId, Store: valid.Store, Started: started, Ended: started},
 				rotation.Errorf(rotation.Permanent, "the rotation %s was started under another id", id))
@@ -50,18 +58,35 @@ func (r *Rotations) RotateSecret(ctx workflow.Context, req rotation.Request) (*r
 	return result, err
 }
 
+// canonical gives the id that excludes a second rotation of the secret. It stands in history, because whether names are hidden may
+// change while rotations are open.
+func (r *Rotations) canonical(ctx workflow.Context, req rotation.Request) (id string, err error) {
+	err = workflow.SideEffect(ctx, func(workflow.Context) any {
+		if r.ID == nil {
+			return req.WorkflowID()
+		}
+		return r.ID(req.WorkflowID())
+	}).Get(&id)
+	return id, err
+}
+
 // delegate runs the canonical rotation as a child that outlives this workflow, or follows it if it is running.
 func (r *Rotations) delegate(ctx workflow.Context, id string, req rotation.Request) (*rotation.Result, error) {
-	status := rotation.Status{State: rotation.StateFollowing, Doing: "the rotation runs as workflow " + id + "; this one waits for its outcome", Since: workflow.Now(ctx)}
+	status := rotation.Status{State: rotation.StateFollowing, Since: workflow.Now(ctx)}
+	say := func(doing string) {
+		status.Doing = doing
+		workflow.SetCurrentDetails(ctx, doing)
+	}
+	say("The rotation runs as workflow `" + id + "`, which this one has started. It waits for the outcome; cancelling it cancels that one, too.")
 	if err := workflow.SetQueryHandler(ctx, rotation.QueryStatus, func() (rotation.Status, error) { return status, nil }); err != nil {
 		return nil, err
 	}
-	workflow.SetCurrentDetails(ctx, "The rotation runs as workflow `"+id+"`. This one waits for its outcome; cancelling it leaves that one alone.")
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            id,
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		WaitForCancellation:   true,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowTaskTimeout:   r.Timing.WorkflowTask,
 		Memo:                  map[string]any{memoDelegated: workflow.GetInfo(ctx).WorkflowExecution.ID},
 		StaticSummary:         Summary(req),
 	})
@@ -71,13 +96,25 @@ func (r *Rotations) delegate(ctx workflow.Context, id string, req rotation.Reque
 	case err == nil:
 		return result, nil
 	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
+		say("The rotation runs as workflow `" + id + "` already. This one waits for its outcome; cancelling it leaves that one alone.")
 		return r.follow(ctx, id)
 	}
 	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) && failed.HasDetails() && failed.Details(result) == nil {
+	var canceled *temporal.CanceledError
+	var terminated *temporal.TerminatedError
+	switch {
+	case errors.As(err, &failed) && failed.HasDetails() && failed.Details(result) == nil:
 		return ended(result)
+	case errors.As(err, &canceled) && ctx.Err() == nil && canceled.HasDetails() && canceled.Details(result) == nil:
+		return ended(result)
+	case errors.As(err, &terminated):
+		return nil, noOutcome(id, "terminated")
 	}
 	return nil, err
+}
+
+func noOutcome(id, closed string) error {
+	return temporal.NewApplicationError("the rotation "+id+" that this workflow waited for was "+closed+" and left no outcome", "NoOutcome")
 }
 
 func (r *Rotations) follow(ctx workflow.Context, id string) (*rotation.Result, error) {
@@ -88,7 +125,7 @@ func (r *Rotations) follow(ctx workflow.Context, id string) (*rotation.Result, e
 		return nil, err
 	}
 	if followed.Closed != "" {
-		return nil, temporal.NewApplicationError("the rotation "+id+" that this workflow followed was "+followed.Closed+" and left no outcome", "NoOutcome")
+		return nil, noOutcome(id, followed.Closed)
 	}
 	return ended(&followed.Result)
 }

@@ -34,6 +34,7 @@ type script struct {
 	test     func(n int) (activities.TestResult, error)
 	end      func(n int, in activities.EndInput) (activities.EndResult, error)
 	rollback func(n int, in activities.RollbackInput) (activities.RollbackResult, error)
+	inspect  func(in activities.InspectInput) (rotation.Situation, error)
 }
 
 // stage is a test environment in which the steps are played by a script, and what was played.
@@ -112,6 +113,12 @@ func newStage(t *testing.T, sc script) *stage {
 		}
 		return activities.RollbackResult{}, nil
 	}, name("Rollback"))
+	s.RegisterActivityWithOptions(func(_ context.Context, in activities.InspectInput) (rotation.Situation, error) {
+		if sc.inspect != nil {
+			return sc.inspect(in)
+		}
+		return rotation.Situation{Current: "v0", Written: true, Pending: in.Plan.Version}, nil
+	}, name("Inspect"))
 	return s
 }
 

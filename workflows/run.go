@@ -16,9 +16,7 @@ const longestRounds = 3
 // rotate takes the rotation to an outcome, with a person's help where it has to.
 func (w *run) rotate() (*rotation.Result, error) {
 	if err := w.look(); err != nil {
-		if temporal.IsCanceledError(err) {
-			return nil, err
-		}
+		w.cancelled = temporal.IsCanceledError(err)
 		return w.close(rotation.Refused, failureOf(err))
 	}
 	err := w.forward()

@@ -15,7 +15,7 @@ import (
 // say sets what the rotation is doing now, for the query and for the Web UI. The details must be set on the root context.
 func (w *run) say(ctx workflow.Context, state rotation.State, doing string) {
 	w.status.State, w.status.Doing, w.status.Since = state, doing, workflow.Now(ctx)
-	w.status.Decisions = nil
+	w.status.Decisions, w.status.Means, w.status.Situation = nil, nil, nil
 	workflow.SetCurrentDetails(w.root, doing)
 }
 
@@ -32,12 +32,44 @@ func (w *run) again(ctx workflow.Context, step rotation.Step) {
 	w.say(ctx, rotation.StateRunning, fmt.Sprintf("%s (round %d)", w.sentence(step), s.Rounds))
 }
 
-func (w *run) waiting(ctx workflow.Context, f *failed, pause time.Duration) {
+// waiting tells of a step that is tried again later, until the time at which it is given up; the zero time: never.
+func (w *run) waiting(ctx workflow.Context, f *failed, pause time.Duration, until time.Time) {
 	s := w.present()
 	s.State, s.Said = rotation.StateWaiting, f.Text
 	w.status.Failure = &f.Failure
-	w.say(ctx, rotation.StateWaiting, fmt.Sprintf("**Step %s does not succeed.** %s. It is tried again after %s, at %s.", f.Step, sentenceCase(f.Text), pause,
-		workflow.Now(ctx).Add(pause).UTC().Format(time.RFC3339)))
+	text := fmt.Sprintf("**Step %s does not succeed.** %s. It is tried again after %s, at %s", f.Step, sentenceCase(f.Text), pause,
+		clock(workflow.Now(ctx).Add(pause)))
+	if until.IsZero() {
+		w.say(ctx, rotation.StateWaiting, text+", and so on until it succeeds. "+w.forwardOnly(f.Step))
+		return
+	}
+	w.say(ctx, rotation.StateWaiting, text+", and given up at "+clock(until)+". "+w.afterwards(f.Step))
+}
+
+func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// forwardOnly tells why a step is tried without an end, and what that means for clients.
+func (w *run) forwardOnly(step rotation.Step) string {
+	switch {
+	case step != rotation.StepEnd:
+		return "Until it is known which password account " + w.plan.Account + " has, clients may be locked out."
+	case w.plan.Strategy == rotation.SingleUser:
+		return "The test has passed, so the rotation only goes forward. Until the stage is moved, the current version does not log in: clients that read it now are locked out."
+	}
+	return "The test has passed, so the rotation only goes forward. Clients are not affected: " + w.plan.Account + " and " + w.plan.Next() + " both log in."
+}
+
+// afterwards tells what follows when a step is given up.
+func (w *run) afterwards(step rotation.Step) string {
+	switch {
+	case step == rotation.StepLook:
+		return "Nothing was changed so far, and then the rotation is refused."
+	case step == rotation.StepRollback:
+		return "Then a person has to decide."
+	case w.req.OnFailure == rotation.OnFailurePark && w.setStarted:
+		return "Then a person has to decide."
+	}
+	return "Then it is rolled back."
 }
 
 func (w *run) end(ctx workflow.Context, step rotation.Step, err error) {
@@ -78,61 +110,6 @@ func (w *run) sentence(step rotation.Step) string {
 	return "Bringing account " + p.Next() + " on " + p.Address + " and the secret's stages back to where they were."
 }
 
-// parked says what happened, in what state things are, and what each decision would do.
-func (w *run) parked(reason error) {
-	f := failureOf(reason)
-	w.status.Failure = f
-	choices := []string{rotation.UpdateRetry}
-	if !w.endFailed {
-		choices = append(choices, rotation.UpdateRollback)
-	}
-	choices = append(choices, rotation.UpdateAbandon)
-
-	var b strings.Builder
-	b.WriteString("## Parked: a person has to decide\n\n")
-	var u *unproven
-	if errors.As(reason, &u) {
-		if u.why != nil {
-			writef(&b, "The rotation of secret `%s` failed: %s.\n\n", w.req.Name(), u.why.Text)
-		}
-		writef(&b, "It was rolled back, but that the rollback worked could not be proven: %s.\n\n", u.rollback.Text)
-	} else {
-		writef(&b, "The rotation of secret `%s` stopped in step **%s**: %s.\n\n", w.req.Name(), f.Step, f.Text)
-	}
-	writef(&b, "- **Store** `%s`, region `%s`: version `%s` was current when the rotation began; it wrote version `%s`%s.\n",
-		w.plan.Store, w.plan.Region, w.plan.Base, w.plan.Version, w.stageSentence())
-	writef(&b, "- **Target** `%s` at `%s`: %s.\n", w.plan.Target, w.plan.Address, w.targetSentence())
-	if w.plan.Strategy == rotation.DualAccount {
-		writef(&b, "- **Clients** that use account `%s` of the version that was current were not touched by this rotation.\n", w.plan.Account)
-	}
-	b.WriteString("\n")
-	b.WriteString("Decide with an update of this workflow (argument: `{\"Reason\": \"...\"}`), or with `starter resolve`:\n\n")
-	for _, c := range choices {
-		writef(&b, "- `%s`: %s\n", c, decisionMeans[c])
-	}
-	w.say(w.root, rotation.StateParked, b.String())
-	w.status.Decisions = choices
-}
-
-func (w *run) stageSentence() string {
-	if w.endFailed {
-		return ", and the current stage may have been moved to it"
-	}
-	return ", which is not current"
-}
-
-func (w *run) targetSentence() string {
-	switch {
-	case !w.setStarted:
-		return "nothing was changed"
-	case w.plan.Strategy == rotation.SingleUser:
-		return "account `" + w.plan.Account + "` may have the new password; then the current version does not log in until the rotation goes forward"
-	case w.plan.StandbyExists:
-		return "account `" + w.plan.Standby + "` may have the new password"
-	}
-	return "account `" + w.plan.Standby + "`, which did not exist before, may have been created"
-}
-
 // setting says what Set does.
 func (w *run) setting() string {
 	if w.plan.Strategy == rotation.DualAccount {
@@ -151,11 +128,6 @@ func (w *run) closed(result *rotation.Result) {
 		text = fmt.Sprintf("%s: %s", result.Outcome, result.Reason.Text)
 	}
 	w.say(w.root, rotation.StateEnded, text)
-}
-
-// writef is fmt.Fprintf for what always takes it; the checker of workflows does not know that a Builder does.
-func writef(b *strings.Builder, format string, args ...any) {
-	b.WriteString(fmt.Sprintf(format, args...))
 }
 
 func sentenceCase(s string) string {

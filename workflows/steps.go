@@ -49,6 +49,8 @@ type run struct {
 	leftOut  []string
 	notes    []string
 	decision *rotation.Decision
+	// situation is what the rotation left when it parked last.
+	situation *rotation.Situation
 	// decided is the decision that the result reports.
 	decided *rotation.Decision
 }
@@ -81,7 +83,11 @@ func (w *run) step(ctx workflow.Context, step rotation.Step, patience time.Durat
 			w.end(ctx, step, err)
 			return err
 		}
-		w.waiting(ctx, f, pause)
+		var until time.Time
+		if patience > 0 {
+			until = deadline
+		}
+		w.waiting(ctx, f, pause, until)
 		if err := w.sleep(ctx, pause, "try "+string(step)+" again"); err != nil {
 			w.end(ctx, step, err)
 			return err
@@ -123,7 +129,7 @@ func (w *run) set(ctx workflow.Context) error {
 		var result activities.SetResult
 		err := w.attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
 		var f *failed
-		if !errors.As(err, &f) || f.Unanswered || f.Attempt != 1 || f.Kind == rotation.Retryable {
+		if !errors.As(err, &f) || f.Unanswered || f.Attempt != 1 || f.Kind == rotation.Retryable && !f.Untried {
 			w.setUncertain = true
 		}
 		if err == nil {
@@ -158,7 +164,7 @@ func (w *run) endStep(ctx workflow.Context) (result activities.EndResult, err er
 		result = activities.EndResult{}
 		err := w.attempt(ctx, rotation.StepEnd, steps.End, activities.EndInput{Plan: w.plan, Uncertain: w.uncertain}, &result)
 		var f *failed
-		if errors.As(err, &f) {
+		if errors.As(err, &f) && !f.Untried {
 			w.endFailed = true
 			if f.Unanswered {
 				w.uncertain++

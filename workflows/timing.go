@@ -21,6 +21,8 @@ type Timing struct {
 	Burst time.Duration
 	// FirstPause and LongestPause bound the growing waits between bursts, which the workflow makes and shows.
 	FirstPause, LongestPause time.Duration
+	// WorkflowTask is how soon a worker that died in the midst of a decision is noticed; 0: the server's default.
+	WorkflowTask time.Duration
 }
 
 // DefaultTiming suits production.
@@ -54,6 +56,13 @@ func (t Timing) options(ctx workflow.Context, summary string) workflow.Context {
 func (t Timing) endOptions(ctx workflow.Context, summary string) workflow.Context {
 	options := workflow.GetActivityOptions(t.options(ctx, summary))
 	options.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
+	return workflow.WithActivityOptions(ctx, options)
+}
+
+// inspectOptions are Inspect's: a person waits for it, and can decide without.
+func (t Timing) inspectOptions(ctx workflow.Context, summary string) workflow.Context {
+	options := workflow.GetActivityOptions(t.options(ctx, summary))
+	options.ScheduleToCloseTimeout = t.Attempt
 	return workflow.WithActivityOptions(ctx, options)
 }
 

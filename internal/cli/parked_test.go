@@ -20,10 +20,11 @@ func park(t *testing.T) devstack.Secret {
 	require.Equal(t, cli.ExitParked, f.code, f.stdout+f.stderr)
 	inOrder(t, f.stdout,
 		"  set ", "failed: ", "\n\nParked after ", ": a person has to decide.\n",
-		"stopped in step set", "Store alibaba-kms", secret.Version, "Target mysql at "+stack.MySQL.Address(), secret.Account+"_rt", "Clients",
+		"failed in step set", "OnFailure: park", "Store alibaba-kms", secret.Version, "is pending", "Target mysql at "+stack.MySQL.Address(), secret.Account+"_rt",
+		"Login "+secret.Account+": takes the password of version "+secret.Version, "Clients: the current version logs in",
 		"Decide with one of:\n",
-		"  starter resolve "+secret.Name+" retry --region cn-hangzhou --reason \"...\"\n", "try to finish",
-		"  starter resolve "+secret.Name+" rollback --region cn-hangzhou --reason \"...\"\n", "bring everything back",
+		"  starter resolve "+secret.Name+" retry --region cn-hangzhou --reason \"...\"\n", "go on from what there is",
+		"  starter resolve "+secret.Name+" rollback --region cn-hangzhou --reason \"...\"\n", "take the pending stage off",
 		"  starter resolve "+secret.Name+" abandon --region cn-hangzhou --reason \"...\"\n", "give up",
 	)
 	require.NotContains(t, f.stdout, "**")
@@ -38,7 +39,7 @@ func TestParkedThenRetried(t *testing.T) {
 	described := run(t, words("describe", secret))
 	require.Equal(t, cli.ExitOK, described.code)
 	inOrder(t, described.stdout, "secret    "+secret.Name, "workflow  "+workflowID(secret), "target    mysql at "+stack.MySQL.Address(), "  look ", "  new ", "  set ",
-		"failed: ", "Parked after ", "stopped in step set", "starter resolve "+secret.Name+" retry")
+		"failed: ", "Parked after ", "failed in step set", "starter resolve "+secret.Name+" retry")
 
 	asJSON := run(t, words("describe", secret, "-o", "json")).report(t)
 	require.Equal(t, rotation.StateParked, asJSON.State)

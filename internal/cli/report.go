@@ -113,7 +113,11 @@ func (a *app) decisions(req rotation.Request, s *watch.Snapshot) []Decision {
 	}
 	var list []Decision
 	for _, c := range choices {
-		list = append(list, Decision{c, whatDecisionsMean[c], a.command("resolve", req, c) + ` --reason "..."`})
+		means := whatDecisionsMean[c]
+		if s.Status != nil && s.Status.Means[c] != "" {
+			means = s.Status.Means[c]
+		}
+		list = append(list, Decision{c, strings.ReplaceAll(means, "`", ""), a.command("resolve", req, c) + ` --reason "..."`})
 	}
 	return list
 }

@@ -48,7 +48,7 @@ func TestHistories(t *testing.T) {
 		"rolled-back": func(t *testing.T) client.WorkflowRun {
 			secret := newSecret(t)
 			require.Equal(t, rotation.RolledBack, failAfterSet(t, secret).Outcome)
-			return temporal.GetWorkflow(t.Context(), "rotate/"+secret.Store+"/"+secret.Region+"/"+secret.Name, "")
+			return temporal.GetWorkflow(t.Context(), canonicalID(secret), "")
 		},
 		"retried": func(t *testing.T) client.WorkflowRun {
 			secret := newSecret(t)
@@ -77,6 +77,67 @@ func TestHistories(t *testing.T) {
 			require.Equal(t, rotation.Abandoned, outcome(t, run).Outcome)
 			return run
 		},
+		"parked-and-rolled-back": func(t *testing.T) client.WorkflowRun {
+			secret, run := parkedRotation(t)
+			execute(t, "DROP USER '"+secret.Account+"_rt'@'%'")
+			require.NoError(t, decide(t, run, rotation.UpdateRollback, "the account is gone"))
+			require.Equal(t, rotation.RolledBack, outcome(t, run).Outcome)
+			return run
+		},
+		"parked-in-end-and-retried": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			run := start(t, queue, secret, nil)
+			giveBack := meddle(t, run, rotation.StepEnd, func() func() { return makeCurrent(t, secret, "theirs") })
+			require.NotContains(t, parked(t, run).Decisions, rotation.UpdateRollback)
+			giveBack()
+			require.NoError(t, decide(t, run, rotation.UpdateRetry, "moved it back"))
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"parked-as-asked-and-cancelled": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			run := start(t, queue, secret, func(r *rotation.Request) { r.OnFailure = rotation.OnFailurePark })
+			denyAt(t, secret, run, rotation.StepTest)
+			parked(t, run)
+			require.NoError(t, temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()))
+			require.Equal(t, rotation.RolledBack, cancelled(t, run).Outcome)
+			return run
+		},
+		"single-user-went-forward": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			edit(t, secret.Name, without("MasterSecret"))
+			require.Equal(t, rotation.Rotated, failAfterSet(t, secret).Outcome)
+			return temporal.GetWorkflow(t.Context(), canonicalID(secret), "")
+		},
+		"single-user-rolled-back": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			edit(t, secret.Name, without("MasterSecret"))
+			run := start(t, queue, secret, nil)
+			defer denyAt(t, secret, run, rotation.StepSet).Remove()
+			require.Equal(t, rotation.RolledBack, outcome(t, run).Outcome)
+			return run
+		},
+		"taken-over": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			makeStale(t, secret)
+			run := start(t, queue, secret, nil)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"followed": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Resource: secret.Name, Action: "PutSecretValue"})
+			start(t, queue, secret, nil)
+			<-held.Reached()
+			run := startAs(t, "following-"+secret.Name, secret)
+			eventually(t, 10*time.Second, "following", func() bool {
+				status, err := query(run)
+				return err == nil && status.State == rotation.StateFollowing
+			})
+			held.Release()
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
 		"cancelled": func(t *testing.T) client.WorkflowRun {
 			secret := newSecret(t)
 			held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Resource: secret.Name, Action: "PutSecretValue", Times: cloudsim.Always})
@@ -89,9 +150,7 @@ func TestHistories(t *testing.T) {
 		},
 		"delegated": func(t *testing.T) client.WorkflowRun {
 			secret := newSecret(t)
-			run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "delegated-" + secret.Name, TaskQueue: queue},
-				rotation.WorkflowType, rotation.Request{SecretName: secret.Name, RegionId: secret.Region})
-			require.NoError(t, err)
+			run := startAs(t, "delegated-"+secret.Name, secret)
 			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
 			return run
 		},

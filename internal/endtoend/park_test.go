@@ -121,14 +121,7 @@ func TestFailureRollsBackWithProof(t *testing.T) {
 func failAfterSet(t *testing.T, secret devstack.Secret) rotation.Result {
 	t.Helper()
 	run := start(t, queue, secret, nil)
-	held := stack.Cloud.Inject(cloudsim.Fault{
-		Kind: cloudsim.Deny, Resource: secret.Name, Action: "ListSecretVersionIds",
-		If: func(cloudsim.Request) bool {
-			status, err := query(run)
-			return err == nil && lastStep(status) == rotation.StepTest
-		},
-	})
-	defer held.Remove()
+	defer denyAt(t, secret, run, rotation.StepTest).Remove()
 	return outcome(t, run)
 }
 

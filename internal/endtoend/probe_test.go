@@ -41,6 +41,19 @@ func start(t *testing.T, taskQueue string, secret devstack.Secret, ask func(*rot
 	return run
 }
 
+func canonicalID(secret devstack.Secret) string {
+	return "rotate/" + secret.Store + "/" + secret.Region + "/" + secret.Name
+}
+
+// startAs starts the rotation of a secret under another id.
+func startAs(t *testing.T, id string, secret devstack.Secret) client.WorkflowRun {
+	t.Helper()
+	run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: queue}, rotation.WorkflowType,
+		rotation.Request{SecretName: secret.Name, RegionId: secret.Region, Now: true})
+	require.NoError(t, err)
+	return run
+}
+
 // rotate runs one rotation to its outcome.
 func rotate(t *testing.T, secret devstack.Secret, ask func(*rotation.Request)) rotation.Result {
 	t.Helper()

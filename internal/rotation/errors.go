@@ -3,6 +3,7 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what an error means for the rotation.
@@ -30,6 +31,9 @@ type Error struct {
 	// Unanswered says that the change that was asked for may have happened, or may still: no answer came, or one that says
 	// nothing (a 500). Throttling and refusals are answers.
 	Unanswered bool
+	// Untried says that the step was not begun, because something that it needs is taken; it is tried again after RetryAfter.
+	Untried    bool
+	RetryAfter time.Duration
 	// Gone says that the secret itself does not exist, or is about to be deleted.
 	Gone bool
 }

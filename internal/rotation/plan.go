@@ -74,15 +74,16 @@ type Failure struct {
 	Text  string
 	Field string `json:",omitempty"`
 	Code  string `json:",omitempty"`
-	// Unanswered: see Error.
+	// Unanswered and Untried: see Error.
 	Unanswered bool `json:",omitempty"`
+	Untried    bool `json:",omitempty"`
 	// Attempt is the attempt that failed, 1 for the first of a round.
 	Attempt int32 `json:",omitempty"`
 }
 
 // FailureOf describes the error of a step.
 func FailureOf(step Step, err *Error) Failure {
-	return Failure{Step: step, Kind: err.Kind, Text: err.Error(), Field: err.Field, Code: err.Code, Unanswered: err.Unanswered}
+	return Failure{Step: step, Kind: err.Kind, Text: err.Error(), Field: err.Field, Code: err.Code, Unanswered: err.Unanswered, Untried: err.Untried}
 }
 
 // Result is how a rotation ended; the workflow returns it, or has it in the details of the error that it fails with.

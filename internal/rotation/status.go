@@ -28,10 +28,14 @@ type Status struct {
 	// Failure is the latest, of the present step or of the one that parked the rotation.
 	Failure *Failure `json:",omitempty"`
 	// Decisions are what a person can decide now; empty unless parked.
-	Decisions []string  `json:",omitempty"`
-	Since     time.Time `json:",omitzero"`
-	Plan      *Plan     `json:",omitempty"`
-	Result    *Result   `json:",omitempty"`
+	Decisions []string `json:",omitempty"`
+	// Means says of each decision what it would do as things are.
+	Means map[string]string `json:",omitempty"`
+	// Situation is what a parked rotation has left, as it was seen when it parked.
+	Situation *Situation `json:",omitempty"`
+	Since     time.Time  `json:",omitzero"`
+	Plan      *Plan      `json:",omitempty"`
+	Result    *Result    `json:",omitempty"`
 }
 
 // StepStatus is one step's part of a status.

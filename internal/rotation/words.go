@@ -63,6 +63,7 @@ const (
 	UpdateRetry       = "retry"
 	UpdateRollback    = "rollback"
 	UpdateAbandon     = "abandon"
+	ActivityInspect   = "Inspect"
 	workflowIDPrefix  = "rotate/"
 	maxSecretNameSize = 512
 )

@@ -172,6 +172,10 @@ func byAndWhy(by, why string) string {
 
 func (t *Trail) scheduled(id int64, at time.Time, activity string) {
 	t.settle()
+	if activity == rotation.ActivityInspect {
+		// It is no step: what it finds is for the words of a parked rotation.
+		return
+	}
 	step := rotation.Step(strings.ToLower(activity))
 	if last := t.last(); last != nil && last.Step == step && last.State == rotation.StateWaiting {
 		last.State, last.Rounds, last.NextTry, last.Ended, last.Failed = rotation.StateRunning, last.Rounds+1, time.Time{}, time.Time{}, false
