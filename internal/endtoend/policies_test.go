@@ -1,0 +1,170 @@
+package endtoend
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/cloudsim"
+	"rotor/internal/cloudsim/alibabakms"
+	sim "rotor/internal/cloudsim/apsarards"
+	"rotor/internal/cloudsim/cloudapi"
+	"rotor/internal/devstack"
+	"rotor/internal/rotation"
+)
+
+// limited is a worker whose access key may do no more than a policy says.
+type limited struct {
+	queue string
+	key   cloudsim.Credential
+}
+
+func limitedWorker(t *testing.T, secret devstack.Secret, allow []cloudsim.Permission) limited {
+	t.Helper()
+	l := limited{queue: "limited-" + secret.Name, key: cloudsim.Credential{
+		AccessKeyID: "limited-" + secret.Name, Secret: "secret-of-" + secret.Name, Account: stack.Cloud.Credential().Account, Allow: allow,
+	}}
+	stack.Cloud.AddCredential(l.key)
+	startWorkerWith(t, l.queue, map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_ID": l.key.AccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": l.key.Secret})
+	return l
+}
+
+// requests are those of the worker.
+func (l limited) requests() []cloudsim.Request {
+	return slices.DeleteFunc(stack.Cloud.Requests(), func(r cloudsim.Request) bool { return r.AccessKey != l.key.AccessKeyID })
+}
+
+// arn is what a request was about.
+func arn(r cloudsim.Request) string {
+	if r.API == cloudsim.AlibabaRDS {
+		instance, _, _ := strings.Cut(r.Resource, "/")
+		return "acs:rds:" + r.Region + ":" + r.Account + ":dbinstance/" + instance
+	}
+	return "acs:kms:" + r.Region + ":" + r.Account + ":secret/" + r.Resource
+}
+
+// policy reads one of the documentation's, filled in for a secret.
+func policy(t *testing.T, file string, secret devstack.Secret) []cloudsim.Permission {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	filled := strings.NewReplacer("REGION", secret.Region, "ACCOUNT", stack.Cloud.Credential().Account, "ADMIN-SECRET", secret.AdminSecret,
+		"SECRET", secret.Name, "INSTANCE", secret.Instance).Replace(string(text))
+	allow, err := cloudapi.ParsePolicy([]byte(filled))
+	require.NoError(t, err)
+	return allow
+}
+
+// courses are what rotations do under the policies of the documentation, by file.
+var courses = map[string]struct {
+	secret func(*testing.T) devstack.Secret
+	run    func(*testing.T, limited, devstack.Secret)
+}{
+	"alibaba-kms-dual-account.json": {newSecret, rotateOnce},
+	"alibaba-kms-single-user.json": {newSecret, func(t *testing.T, l limited, s devstack.Secret) {
+		edit(t, s.Name, without("MasterSecret"))
+		rotateOnce(t, l, s)
+	}},
+	"apsara-rds-dual-account.json": {newApsara, func(t *testing.T, l limited, s devstack.Secret) {
+		run := start(t, l.queue, s, nil)
+		failing := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: s.Name, Action: "ListSecretVersionIds", If: func(cloudsim.Request) bool {
+			status, err := query(run)
+			return err == nil && lastStep(status) == rotation.StepTest
+		}})
+		defer failing.Remove()
+		require.Equal(t, rotation.RolledBack, outcome(t, run).Outcome, "the account that was created is dropped")
+		rotateOnce(t, l, s)
+		execute(t, "CREATE DATABASE `"+s.Database+"more`")
+		execute(t, "GRANT SELECT ON `"+s.Database+"more`.* TO '"+s.Account+"'@'%'")
+		change(t, s, func(i *sim.Instance) { i.Databases = append(i.Databases, s.Database+"more") })
+		rotateOnce(t, l, s)
+		require.Equal(t, privileges(grants(t, s.Account)), privileges(grants(t, s.Account+"_rt")), "what the standby account had too much is taken from it")
+	}},
+	"apsara-rds-single-user.json": {newApsara, func(t *testing.T, l limited, s devstack.Secret) {
+		result := outcome(t, start(t, l.queue, s, func(r *rotation.Request) { r.Strategy = rotation.SingleUser }))
+		require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+	}},
+}
+
+func rotateOnce(t *testing.T, l limited, s devstack.Secret) {
+	t.Helper()
+	result := outcome(t, start(t, l.queue, s, nil))
+	require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+}
+
+// The policies let rotations do all that they do, rollbacks too, and nothing in them is more than that.
+func TestLeastPolicies(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(module(t), "docs", "policies")
+	var files []string
+	for _, prefix := range []string{"alibaba", "apsara"} {
+		found, err := filepath.Glob(filepath.Join(folder, prefix+"-*.json"))
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
+	require.Len(t, files, len(courses), "each policy is tried")
+	for file, course := range courses {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			secret := course.secret(t)
+			allow := policy(t, filepath.Join(folder, file), secret)
+			l := limitedWorker(t, secret, allow)
+			course.run(t, l, secret)
+			unused := slices.Clone(allow)
+			for _, r := range l.requests() {
+				if len(r.Faults) == 0 {
+					require.NotContains(t, r.Code, "Forbidden", r)
+				}
+				for _, action := range r.Permissions {
+					unused = slices.DeleteFunc(unused, func(p cloudsim.Permission) bool { return p.Covers(action, arn(r)) })
+				}
+			}
+			require.Empty(t, unused, "nothing is allowed that is not used")
+		})
+	}
+}
+
+// recipePolicy is the one that the Function Compute recipe gives its function.
+var recipePolicy = cloudapi.Actions("kms:GetSecretValue", "kms:GetRandomPassword", "kms:PutSecretValue", "kms:UpdateSecretVersionStage",
+	"rds:GrantAccountPrivilege", "rds:DescribeAccounts", "rds:ResetAccountPassword", "rds:CreateAccount")
+
+// Under the recipe's policy the one permission that is always needed, and missing, is named before anything is changed. With it, the
+// recipe's will do: what else a rotation would look at, it only makes sure with.
+func TestRecipesPolicy(t *testing.T) {
+	t.Parallel()
+	t.Run("as it is", func(t *testing.T) {
+		t.Parallel()
+		secret := newApsara(t)
+		withoutAddress(t, secret)
+		before, accounts := picture(t, secret), described(secret)
+		result := outcome(t, start(t, limitedWorker(t, secret, recipePolicy).queue, secret, nil))
+		require.Equal(t, rotation.Refused, result.Outcome)
+		require.Contains(t, result.Reason.Text, "kms:ListSecretVersionIds on acs:kms:cn-hangzhou:*:secret/"+secret.Name)
+		require.Equal(t, before, picture(t, secret))
+		require.Equal(t, accounts, described(secret))
+	})
+	for name, test := range map[string]struct {
+		prepare func(*testing.T, devstack.Secret)
+		proof   string
+	}{"with an address": {inReach, rotation.ProofLogin}, "without an address": {withoutAddress, rotation.ProofAPI}} {
+		t.Run("and versions may be listed, "+name, func(t *testing.T) {
+			t.Parallel()
+			secret := newApsara(t)
+			test.prepare(t, secret)
+			l := limitedWorker(t, secret, append(cloudapi.Actions("kms:ListSecretVersionIds"), recipePolicy...))
+			for range 3 {
+				former := holder(t, secret, alibabakms.Current)
+				result := outcome(t, start(t, l.queue, secret, nil))
+				require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+				require.Equal(t, test.proof, result.Proof)
+				require.Contains(t, strings.Join(result.Notes, "\n"), "rds:DescribeDBInstanceAttribute")
+				require.True(t, logsIn(t, holder(t, secret, alibabakms.Current)))
+				require.True(t, logsIn(t, former))
+			}
+		})
+	}
+}
