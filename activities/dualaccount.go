@@ -139,11 +139,15 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 		change, err = session.Level(ctx, m.plan.Standby, m.plan.Account, pending.Password)
 		return err
 	}
+	if !m.plan.StandbyExists {
+		err = m.mustBeOwn(ctx, pending)
+	} else {
+		err = m.mustBeAsSeen(ctx)
+	}
 	switch {
+	case err != nil:
 	case !m.plan.StandbyExists:
-		if err = m.mustBeOwn(ctx, pending); err == nil {
-			err = level()
-		}
+		err = level()
 	case m.target.Traits().APIAdmin:
 		// The API goes on with a change after it has answered, and whether it did can't be seen where nobody can log in. What is looked at
 		// before it is done comes first, so that an attempt that waited in vain is not followed by another change of the password.
@@ -151,9 +155,6 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 			err = session.SetPassword(ctx, m.plan.Standby, pending.Password)
 		}
 	default:
-		if err = m.mustBeAsSeen(ctx); err != nil {
-			break
-		}
 		// Every host's account gets it, also where one has it already: an earlier attempt may have died between two.
 		if err = session.SetPassword(ctx, m.plan.Standby, pending.Password); err == nil {
 			err = level()

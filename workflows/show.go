@@ -127,6 +127,10 @@ func (w *run) closed(result *rotation.Result) {
 	case result.Reason != nil:
 		text = fmt.Sprintf("%s: %s", result.Outcome, result.Reason.Text)
 	}
+	if result.Proof == rotation.ProofAPI {
+		text = strings.ReplaceAll(text, " and logs in as ", ", for account ") +
+			"\n\nProof: `api`. Nobody logged in, because the worker can't reach the server: the cloud's API says that the account is available."
+	}
 	w.say(w.root, rotation.StateEnded, text)
 }
 

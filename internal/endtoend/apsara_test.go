@@ -116,10 +116,14 @@ func TestApsaraThreeRotationsInARow(t *testing.T) {
 			test.prepare(t, secret)
 			past := []credential{holder(t, secret, alibabakms.Current)}
 			for _, account := range []string{secret.Account + "_rt", secret.Account, secret.Account + "_rt"} {
-				result := rotate(t, secret, nil)
+				run := start(t, queue, secret, nil)
+				result := outcome(t, run)
 				require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
 				require.Equal(t, account, result.Account)
 				require.Equal(t, test.proof, result.Proof)
+				status, err := query(run)
+				require.NoError(t, err)
+				require.Equal(t, test.proof == rotation.ProofAPI, strings.Contains(status.Doing, "Proof: `api`. Nobody logged in"), status.Doing)
 				require.Equal(t, rotation.TargetApsaraRDS, result.Target)
 				require.Equal(t, rotation.DualAccount, result.Strategy)
 				now := holder(t, secret, alibabakms.Current)

@@ -175,6 +175,25 @@ func TestApsaraStranger(t *testing.T) {
 	}
 }
 
+// A standby account whose password somebody else changes while the rotation runs is not given another.
+func TestApsaraChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	secret := newApsara(t)
+	require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+	held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Resource: secret.Name, Action: "PutSecretValue"})
+	run := start(t, queue, secret, nil)
+	<-held.Reached()
+	theirs := credential{secret.Account, "Theirs-0815-x"}
+	setPasswordBySQL(t, theirs.AccountName, theirs.AccountPassword)
+	held.Release()
+	status := parked(t, run)
+	require.Contains(t, status.Doing, "somebody else changed it")
+	require.True(t, logsIn(t, theirs))
+	require.NoError(t, decide(t, run, rotation.UpdateAbandon, "theirs"))
+	require.Equal(t, rotation.Abandoned, outcome(t, run).Outcome)
+	require.True(t, logsIn(t, theirs))
+}
+
 // A standby account that the previous version does not name is taken over only if that is asked for.
 func TestApsaraAdoption(t *testing.T) {
 	t.Parallel()
