@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"rotor/internal/canary"
-	"rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/devstack"
 	"rotor/internal/rotation"
 )
@@ -41,29 +40,37 @@ func (d *demo) audit(ctx context.Context) (passwords int, found []canary.Finding
 func (d *demo) passwords() ([]rotation.Secret, error) {
 	list := []rotation.Secret{rotation.NewSecret(d.MySQL.AdminPassword)}
 	seen := map[rotation.Secret]bool{list[0]: true}
-	region := d.Cloud.KMS().In(d.Cloud.Credential().Account, devstack.Region)
-	for _, name := range region.Names() {
-		secret, _ := region.Secret(name)
+	add := func(name string, dialect rotation.Dialect, value string) error {
+		document, err := rotation.ParseDocument(name, dialect, rotation.NewSecret(value))
+		if err != nil {
+			return err
+		}
+		if !seen[document.Password] {
+			seen[document.Password] = true
+			list = append(list, document.Password)
+		}
+		return nil
+	}
+	account := d.Cloud.Credential().Account
+	kms := d.Cloud.KMS().In(account, devstack.Region)
+	for _, name := range kms.Names() {
+		secret, _ := kms.Secret(name)
 		for _, v := range secret.Versions {
-			password, err := passwordOf(name, v)
-			if err != nil {
+			if err := add(name, rotation.AlibabaDialect, v.Data); err != nil {
 				return nil, err
 			}
-			if !seen[password] {
-				seen[password] = true
-				list = append(list, password)
+		}
+	}
+	aws := d.Cloud.SecretsManager().In(account, devstack.AWSRegion)
+	for _, name := range aws.Names() {
+		secret, _ := aws.Secret(name)
+		for _, v := range secret.Versions {
+			if err := add(name, rotation.AWSDialect, v.String); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return list, nil
-}
-
-func passwordOf(name string, v alibabakms.Version) (rotation.Secret, error) {
-	document, err := rotation.ParseDocument(name, rotation.AlibabaDialect, rotation.NewSecret(v.Data))
-	if err != nil {
-		return rotation.Secret{}, err
-	}
-	return document.Password, nil
 }
 
 // distinct is how many different passwords were found.

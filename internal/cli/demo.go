@@ -42,6 +42,10 @@ func (a *app) demoCommand() *cobra.Command {
 read the secret and log in all the while. At the end it searches what the rotations left behind for passwords: Temporal's histories,
 its database file, the logs. Nothing is left of it afterwards.
 
+A login has failed if the version that was read is still current afterwards. With single-user there is a moment between the change in
+the database and the move of the stage; there, a login that is refused has failed if no other version becomes current within 10
+seconds. How many logins met that moment is counted.
+
 Exit codes: 0 all rotated, no login failed and no password was found; 1 otherwise; 2 the stack did not start; 130 Ctrl-C.`,
 		Example: "  starter demo\n  starter demo --keep\n  starter demo --only " + kinds[0].Name,
 		Args:    noArguments,
@@ -100,7 +104,8 @@ func (d *demo) show(ctx context.Context, secrets []devstack.Secret) error {
 	defer finish()
 	group.Go(func() error { return d.wait(finished) })
 	for _, s := range secrets {
-		p := &application{store: steps.Stores[s.Store], ref: secretstore.Ref{Region: s.Region, Name: s.Name}, caFile: d.MySQL.CAFile}
+		p := &application{store: steps.Stores[s.Store], ref: secretstore.Ref{Region: s.Region, Name: s.Name}, caFile: d.MySQL.CAFile,
+			single: s.Strategy == rotation.SingleUser}
 		d.apps = append(d.apps, p)
 		group.Go(func() error {
 			p.run(finished)
@@ -217,6 +222,10 @@ func (d *demo) conclude(ctx context.Context) error {
 	}
 	d.printf("passwords found outside store and database: %d of %d\n", distinct(found), passwords)
 	logins, failed := d.count()
+	if exposed := d.exposed(); exposed > 0 {
+		d.printf("single-user: %d logins were refused between a change in the database and the move of the stage, and worked with the secret read again\n",
+			exposed)
+	}
 	d.printf("logins: %d, failed: %d\n", logins, failed)
 	return exit(verdict(d.rows, len(found), failed))
 }
@@ -234,6 +243,14 @@ func verdict(rows []row, found int, failed int64) int {
 		return ExitRefused
 	}
 	return ExitOK
+}
+
+// exposed is how many logins met the moment in which the current version of a single account does not log in.
+func (d *demo) exposed() (n int64) {
+	for _, p := range d.apps {
+		n += p.exposed.Load()
+	}
+	return n
 }
 
 func (d *demo) count() (logins, failed int64) {

@@ -100,7 +100,11 @@ func (a *app) heading(req rotation.Request, s *watch.Snapshot) {
 		a.printf("ended     %s, %s ago\n", s.Closing.At.UTC().Format(time.RFC3339), shortDuration(s.At.Sub(s.Closing.At)))
 	}
 	if p := s.Plan; p != nil {
-		a.printf("target    %s at %s, %s: %s -> %s\n", p.Target, p.Address, p.Strategy, p.Account, p.Standby)
+		accounts := p.Account
+		if p.Standby != "" {
+			accounts += " -> " + p.Standby
+		}
+		a.printf("target    %s at %s, %s: %s\n", p.Target, p.Address, p.Strategy, accounts)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"rotor/internal/devstack"
 )
 
-// devSecrets are the names of the ready-made secrets.
-var devSecrets = []string{"orders", "billing"}
+// secondSecret is a further ready-made secret of the first kind; there is one of every kind.
+const secondSecret = "billing"
 
 func (a *app) devCommand() *cobra.Command {
 	var envFile string
@@ -40,12 +40,13 @@ func (a *app) dev(ctx context.Context, path string) (err error) {
 		}
 	}
 	l, err := a.startLocal(ctx, a.Stderr, "", func(ctx context.Context, s *devstack.Stack) error {
-		for _, name := range devSecrets {
-			if _, err := s.AddKMSMySQLPair(ctx, name); err != nil {
+		for _, k := range kinds {
+			if _, err := k.add(s, ctx, k.Secret); err != nil {
 				return err
 			}
 		}
-		return nil
+		_, err := kinds[0].add(s, ctx, secondSecret)
+		return err
 	})
 	if err != nil {
 		return err

@@ -27,3 +27,11 @@ func LogIn(ctx context.Context, store secretstore.Store, ref secretstore.Ref) er
 func Verdict(outcomes []rotation.Outcome, found int, failed int64) int {
 	return verdict([]row{{outcomes: outcomes}}, found, failed)
 }
+
+// LogInSingle logs in once as the demo's client of a single account does, and gives how many logins met the moment between the change
+// and the move.
+func LogInSingle(ctx context.Context, store secretstore.Store, ref secretstore.Ref) (exposed int64, err error) {
+	p := &application{store: store, ref: ref, single: true}
+	err = p.logIn(ctx)
+	return p.exposed.Load(), err
+}

@@ -24,6 +24,14 @@ var kinds = []kind{
 		Name: "kms-mysql-dual-account", Secret: "orders", add: (*devstack.Stack).AddKMSMySQLPair,
 		Says: [2]string{"creates the standby account and makes it current", "goes back to the first account, with a new password"},
 	},
+	{
+		Name: "aws-mysql-dual-account", Secret: "carts", add: (*devstack.Stack).AddAWSPair,
+		Says: [2]string{"creates the account carts_clone and makes it current", "goes back to the first account, with a new password"},
+	},
+	{
+		Name: "aws-mysql-single-user", Secret: "reports", add: (*devstack.Stack).AddAWSSingleUser,
+		Says: [2]string{"the account changes its own password", "and once more"},
+	},
 }
 
 // kindsNamed gives the kind of that name, or all of them for "".

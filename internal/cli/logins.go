@@ -21,9 +21,13 @@ import (
 // application is a client as the owners of a secret write them: it reads the current version from the store, logs in to the
 // database with it, runs a query, and does that again and again.
 type application struct {
-	store    secretstore.Store
-	ref      secretstore.Ref
-	caFile   string
+	store  secretstore.Store
+	ref    secretstore.Ref
+	caFile string
+	// single: one account, whose current version does not log in for a moment of each rotation.
+	single bool
+	// exposed counts the refused logins of such moments.
+	exposed  atomic.Int64
 	logins   atomic.Int64
 	failures atomic.Int64
 
@@ -72,7 +76,8 @@ func (p *application) firstFailure() string {
 }
 
 // logIn reads and logs in. A refusal counts only if what was read is still current: between reading and logging in, a whole
-// rotation can go by, and the next one may already have replaced that password.
+// rotation can go by, and the next one may already have replaced that password. With a single account, whose password is changed
+// before the stage moves, it counts only if what was read stays current: a client there has to read again until the secret changes.
 func (p *application) logIn(ctx context.Context) error {
 	for {
 		version, d, err := p.read(ctx)
@@ -83,12 +88,42 @@ func (p *application) logIn(ctx context.Context) error {
 		if failed == nil {
 			return nil
 		}
-		now, _, err := p.read(ctx)
+		changed, err := p.changes(ctx, version, isRefused(failed))
 		if err != nil {
 			return err
 		}
-		if now == version {
+		if !changed {
 			return failed
+		}
+	}
+}
+
+// longestExposure is how long a client of a single account waits for the stage to move. It bounds what the demo calls no failure.
+const longestExposure = 10 * time.Second
+
+// changes says whether another version is current, or becomes so where that can be expected.
+func (p *application) changes(ctx context.Context, version string, refused bool) (bool, error) {
+	waits := refused && p.single
+	until := time.Now().Add(longestExposure)
+	for first := true; ; first = false {
+		now, _, err := p.read(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case now != version:
+			return true, nil
+		case !waits || time.Now().After(until):
+			return false, nil
+		}
+		if first {
+			p.exposed.Add(1)
+		}
+		pause := time.NewTimer(betweenLogins)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return false, ctx.Err()
+		case <-pause.C:
 		}
 	}
 }
@@ -125,6 +160,22 @@ func (p *application) query(ctx context.Context, d *rotation.Document) error {
 	return loginError(d, db.QueryRowContext(ctx, "SELECT COUNT(*) FROM notes").Scan(&notes))
 }
 
+// refusedLogin is what a server answered, by number.
+type refusedLogin struct {
+	account, address string
+	number           uint16
+}
+
+func (r *refusedLogin) Error() string {
+	return fmt.Sprintf("log in as %s at %s: refused with error %d", r.account, r.address, r.number)
+}
+
+// isRefused says whether the password was not taken.
+func isRefused(err error) bool {
+	var r *refusedLogin
+	return errors.As(err, &r) && r.number == 1045
+}
+
 // loginError says what came back by number: the driver's text can quote values.
 func loginError(d *rotation.Document, err error) error {
 	var refused *mysql.MySQLError
@@ -132,7 +183,7 @@ func loginError(d *rotation.Document, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &refused):
-		return fmt.Errorf("log in as %s at %s: refused with error %d", d.Account, d.Place.Address(), refused.Number)
+		return &refusedLogin{account: d.Account, address: d.Place.Address(), number: refused.Number}
 	}
 	return fmt.Errorf("log in as %s at %s: no answer", d.Account, d.Place.Address())
 }

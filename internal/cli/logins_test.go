@@ -10,6 +10,7 @@ import (
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
 	"rotor/internal/secretstore/alibabakms"
+	"rotor/internal/secretstore/awssecretsmanager"
 )
 
 func kmsStore(t *testing.T) secretstore.Store {
@@ -63,4 +64,28 @@ func TestDemoFailsForEachReason(t *testing.T) {
 	require.Equal(t, cli.ExitRefused, cli.Verdict(good, 0, 1))
 	require.Equal(t, cli.ExitRefused, cli.Verdict([]rotation.Outcome{rotation.Rotated, rotation.RolledBack}, 0, 0))
 	require.Equal(t, cli.ExitRefused, cli.Verdict([]rotation.Outcome{""}, 0, 0))
+}
+
+// With a single account, a refused login waits for the secret to change. One that comes to work then has not failed; one whose secret
+// stays as it is has.
+func TestLoginsOfASingleAccount(t *testing.T) {
+	t.Parallel()
+	secret, err := stack.AddAWSSingleUser(t.Context(), "cliexposed")
+	require.NoError(t, err)
+	store, err := awssecretsmanager.New(awssecretsmanager.Options{Endpoint: stack.CloudURL})
+	require.NoError(t, err)
+	ref := secretstore.Ref{Region: secret.Region, Name: secret.Name}
+	old, err := store.ReadCurrent(t.Context(), ref)
+	require.NoError(t, err)
+	f := run(t, []string{"rotate", secret.Name, "--region", secret.Region, "--store", secret.Store})
+	require.Equal(t, cli.ExitOK, f.code, f.stdout+f.stderr)
+	inOrder(t, f.stdout, "single-user, account cliexposed at", "account cliexposed has the new password", "logged in as cliexposed", "is current, account cliexposed, in",
+		"exposure: ")
+	// The stage has not moved yet for the first two readers.
+	exposed, err := cli.LogInSingle(t.Context(), &lagging{Store: store, old: []secretstore.Value{old, old, old}}, ref)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), exposed)
+	execSQL(t, "ALTER USER '"+secret.Account+"'@'%' IDENTIFIED BY 'changed-behind-its-back'")
+	_, err = cli.LogInSingle(t.Context(), store, ref)
+	require.ErrorContains(t, err, "refused with error 1045")
 }

@@ -132,17 +132,21 @@ func stepSaid(step rotation.Step, p *rotation.Plan) string {
 	}
 	switch step {
 	case rotation.StepLook:
-		standby := "standby " + p.Standby
-		if !p.StandbyExists {
-			standby += ", which does not exist yet"
+		said := fmt.Sprintf("%s, account %s at %s", p.Strategy, p.Account, p.Address)
+		if p.Strategy != rotation.DualAccount {
+			return said
 		}
-		return fmt.Sprintf("%s, account %s at %s, %s", p.Strategy, p.Account, p.Address, standby)
+		said += ", standby " + p.Standby
+		if !p.StandbyExists {
+			said += ", which does not exist yet"
+		}
+		return said
 	case rotation.StepNew:
 		return "version " + p.Version + " is pending"
 	case rotation.StepSet:
-		return "account " + p.Standby + " has the new password"
+		return "account " + p.Next() + " has the new password"
 	case rotation.StepTest:
-		return "logged in as " + p.Standby
+		return "logged in as " + p.Next()
 	case rotation.StepEnd:
 		return "version " + p.Version + " is current"
 	}

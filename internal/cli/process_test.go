@@ -147,6 +147,9 @@ func TestDevStackIsUsedByASeparateStarter(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Equal(t, 2, strings.Count(out, "Rotated: version"), out)
 	require.Contains(t, out, "TLS 1.3, verified")
+	out, err = shell(`for secret in $(echo $ROTOR_DEV_AWS_SECRETS | tr , ' '); do starter rotate "$secret" --store aws-secrets-manager --region "$AWS_REGION"; done`)
+	require.NoError(t, err, out)
+	require.Equal(t, 2, strings.Count(out, "Rotated: version"), out)
 	out, err = shell(`starter describe orders --region cn-hangzhou --output json`)
 	require.NoError(t, err, out)
 	require.Contains(t, out, `"Outcome": "Rotated"`)
@@ -229,8 +232,12 @@ func TestDemo(t *testing.T) {
 		"  look ", "  new ", "  set ", "  test ", "  end ", "Rotated: version", "account orders_rt (before: orders)",
 		"kms-mysql-dual-account, rotation 2 of 2",
 		"  look ", "  new ", "  set ", "  test ", "  end ", "Rotated: version", "account orders (before: orders_rt)",
+		"aws-mysql-dual-account, rotation 1 of 2", "account carts_clone (before: carts)", "account carts (before: carts_clone)",
+		"aws-mysql-single-user, rotation 1 of 2", "account reports", "exposure",
 		"STORE", "TARGET", "STRATEGY", "OUTCOME", "\nalibaba-kms", "mysql", "dual-account", "Rotated, Rotated",
-		"Web UI: http://127.0.0.1:", "\npasswords found outside store and database: 0 of 5\n",
+		"\naws-secrets-manager", "mysql", "dual-account", "carts", "Rotated, Rotated",
+		"\naws-secrets-manager", "mysql", "single-user", "reports", "Rotated, Rotated",
+		"Web UI: http://127.0.0.1:", "\npasswords found outside store and database: 0 of 12\n",
 	)
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	require.Regexp(t, `^logins: [1-9]\d+, failed: 0$`, lines[len(lines)-1])

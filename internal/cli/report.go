@@ -171,7 +171,7 @@ func (a *app) conclude(req rotation.Request, s *watch.Snapshot) {
 	}
 	switch r.Outcome {
 	case rotation.Rotated:
-		a.printf("%s: version %s is current, account %s%s, in %s.\n", outcome, r.Version, r.Account, before(r.FormerAccount), took)
+		a.printf("%s: version %s is current, account %s%s, in %s.\n", outcome, r.Version, r.Account, before(r), took)
 	case rotation.RolledBack:
 		a.printf("%s: version %s is current, account %s, after %s.\n", outcome, r.Former, r.Account, took)
 	default:
@@ -189,6 +189,10 @@ func (a *app) conclude(req rotation.Request, s *watch.Snapshot) {
 	}
 	if r.TLS != "" {
 		a.printf("  proof: logged in as %s at %s, %s\n", r.Account, r.Address, tlsWords(r.TLS))
+	}
+	if r.Exposure > 0 {
+		a.printf("  exposure: %s between the change in the database and the move of the stage, in which the current version did not log in\n",
+			shortDuration(r.Exposure))
 	}
 	for _, note := range r.Notes {
 		a.printf("  note: %s\n", note)
@@ -214,11 +218,11 @@ func tlsWords(s string) string {
 	return "TLS " + s
 }
 
-func before(former string) string {
-	if former == "" {
+func before(r *rotation.Result) string {
+	if r.FormerAccount == "" || r.FormerAccount == r.Account {
 		return ""
 	}
-	return " (before: " + former + ")"
+	return " (before: " + r.FormerAccount + ")"
 }
 
 func reasonText(f *rotation.Failure) string {

@@ -23,6 +23,7 @@ import (
 	"rotor/internal/cloudsim"
 	"rotor/internal/devstack/mysqld"
 	"rotor/internal/devstack/temporal"
+	"rotor/internal/rotation"
 )
 
 // Region is the cloud region that the ready-made secrets are in.
@@ -171,11 +172,13 @@ func (s *Stack) Env() map[string]string {
 		"MYSQL_PORT":     strconv.Itoa(s.MySQL.Port),
 		"ROTOR_MYSQL_CA": s.MySQL.CAFile,
 	}
-	var names []string
+	names := map[string][]string{}
 	for _, secret := range s.Secrets() {
-		names = append(names, secret.Name)
+		names[secret.Store] = append(names[secret.Store], secret.Name)
 	}
-	env["ROTOR_DEV_SECRETS"] = strings.Join(names, ",")
+	// In region cn-hangzhou, and in AWS_REGION.
+	env["ROTOR_DEV_SECRETS"] = strings.Join(names[rotation.StoreAlibabaKMS], ",")
+	env["ROTOR_DEV_AWS_SECRETS"] = strings.Join(names[rotation.StoreAWS], ",")
 	return env
 }
 
