@@ -9,7 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // SettingStores is the setting that names the file of Stores.

@@ -18,8 +18,8 @@ import (
 var revealing = map[string]string{
 	"internal/target/mysql/connection.go":                  "the driver's configuration",
 	"internal/target/mysql/account/statement.go":           "a statement that can't be prepared",
-	"internal/secretstore/alibabakms/openapi/caller.go":    "a parameter of the cloud's API",
-	"internal/secretstore/alibabakms/openapi/exchange.go":  "the same, on its way past the SDK",
+	"internal/alibabacloud/caller.go":                      "a parameter of the cloud's API",
+	"internal/alibabacloud/exchange.go":                    "the same, on its way past the SDK",
 	"internal/secretstore/awssecretsmanager/writing.go":    "a parameter of the cloud's API",
 	"internal/secretstore/awssecretsmanager/connection.go": "a comparison, so that a code in an answer that repeats the value is not reported",
 	"internal/cli/logins.go":                               "the driver's configuration, in the demo",

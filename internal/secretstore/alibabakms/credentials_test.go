@@ -12,7 +12,7 @@ import (
 	"rotor/internal/cloudsim"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/alibabakms"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 func newServer(t *testing.T, handler http.HandlerFunc) string {

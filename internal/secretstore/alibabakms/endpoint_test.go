@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 func TestEndpoints(t *testing.T) {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/alibabakms/openapi"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // Codes that decide more than a text.
@@ -35,7 +35,7 @@ type attempt struct {
 }
 
 // meanings are KMS's own codes, as its reference has them for the operations on secrets.
-var meanings = map[string]openapi.Meaning{
+var meanings = map[string]alibabacloud.Meaning{
 	codeExists: {Kind: rotation.Conflict, Text: "KMS has this version already, with another value; somebody else wrote it"},
 	codeDeleting: {Kind: rotation.Permanent, Text: "the secret is scheduled for deletion; " +
 		"restore it (RestoreSecret) if it is still needed"},
@@ -100,7 +100,7 @@ func (a attempt) meaning(f *wire.Failure) (rotation.Kind, string) {
 	if m, known := meanings[f.Code]; known {
 		return m.Kind, m.Text
 	}
-	if m, known := openapi.GatewayMeaning(f.Code); known {
+	if m, known := alibabacloud.GatewayMeaning(f.Code); known {
 		return m.Kind, m.Text
 	}
 	switch {

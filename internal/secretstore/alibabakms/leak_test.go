@@ -22,7 +22,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/alibabakms"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 const document = `{"AccountName":"app","AccountPassword":"` + wiretest.Canary + `"}`

@@ -11,10 +11,10 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
+	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/alibabakms/openapi"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // Networks of Options.
@@ -48,7 +48,7 @@ type Options struct {
 	AllowHTTP bool
 	// SignatureValidity is how long after a request was made it can still take effect; 0: 15 minutes, as documented.
 	SignatureValidity time.Duration
-	// Profile, RoleARN and ExternalID say whose credentials to use, see openapi.Identity; "": those of the SDK's default chain.
+	// Profile, RoleARN and ExternalID say whose credentials to use, see alibabacloud.Identity; "": those of the SDK's default chain.
 	Profile, RoleARN, ExternalID string
 	// RootCAs are the authorities that endpoints' certificates may be signed by; nil: the system's.
 	RootCAs *x509.CertPool
@@ -58,7 +58,7 @@ type Options struct {
 
 // Store is KMS. It may be used by several goroutines.
 type Store struct {
-	caller  *openapi.Caller
+	caller  *alibabacloud.Caller
 	network string
 	// fixed is the endpoint of all regions, nil if each has its own.
 	fixed  *wire.Endpoint
@@ -71,8 +71,8 @@ var _ secretstore.Store = (*Store)(nil)
 // permanent and name the setting that is wrong.
 func New(options Options) (*Store, error) {
 	s := &Store{
-		caller: openapi.NewCaller(openapi.Options{
-			Identity: openapi.Identity{Profile: options.Profile, RoleARN: options.RoleARN, ExternalID: options.ExternalID},
+		caller: alibabacloud.NewCaller(alibabacloud.Options{
+			Identity: alibabacloud.Identity{Profile: options.Profile, RoleARN: options.RoleARN, ExternalID: options.ExternalID},
 			RootCAs:  options.RootCAs, Timeout: options.Timeout,
 		}),
 		network: options.Network,
@@ -139,7 +139,7 @@ func (s *Store) do(ctx context.Context, c call) (rotation.Secret, error) {
 	if !c.puts.Empty() {
 		sends = "SecretData"
 	}
-	got, err := s.caller.Do(ctx, openapi.Call{
+	got, err := s.caller.Do(ctx, alibabacloud.Call{
 		Endpoint: s.endpoint(c.ref.Region), Region: c.ref.Region, Request: c.request, Response: c.response,
 		Sends: sends, Value: c.puts, Gets: c.gets,
 	})
@@ -153,5 +153,5 @@ func (s *Store) endpoint(region string) wire.Endpoint {
 	if s.fixed != nil {
 		return *s.fixed
 	}
-	return openapi.RegionalEndpoint(product, s.network, region)
+	return alibabacloud.RegionalEndpoint(product, s.network, region)
 }

@@ -10,7 +10,7 @@ import (
 	sim "rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/alibabakms"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 const (

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // sessionName stands in CloudTrail for what a role that was taken on does.

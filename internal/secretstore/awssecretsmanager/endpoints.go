@@ -13,7 +13,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 var _ secretstore.Endpoints = (*Store)(nil)

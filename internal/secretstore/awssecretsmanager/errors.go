@@ -9,7 +9,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // Codes that decide more than a text.

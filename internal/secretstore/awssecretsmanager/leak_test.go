@@ -20,7 +20,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/awssecretsmanager"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 const document = `{"username":"app","password":"` + wiretest.Canary + `"}`

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"rotor/internal/cloudsim"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 // TestMain gives AWS's configuration the simulator's credentials and nothing else.

@@ -12,7 +12,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // settingEndpoint is the setting that errors about Options.Endpoint refer to. (What AWS's own variables say is the SDK's to

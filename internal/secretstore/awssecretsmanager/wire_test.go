@@ -19,7 +19,7 @@ import (
 	sim "rotor/internal/cloudsim/awssecretsmanager"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/awssecretsmanager"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 // answering is a store in front of a server that answers every request in one way.

@@ -9,7 +9,7 @@ import (
 	sim "rotor/internal/cloudsim/awssecretsmanager"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore/awssecretsmanager"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 const (

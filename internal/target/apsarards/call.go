@@ -10,9 +10,9 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/rds"
 
+	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/alibabakms/openapi"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // passwordParameter carries the password in the requests that have one. It travels in the URL.
@@ -59,7 +59,7 @@ func (t *Target) callWith(ctx context.Context, a attempt, request requests.AcsRe
 		sends = passwordParameter
 	}
 	for tries := 0; ; tries++ {
-		_, err := t.caller.Do(ctx, openapi.Call{
+		_, err := t.caller.Do(ctx, alibabacloud.Call{
 			Endpoint: t.endpoint(a.place.Region), Region: a.place.Region, Request: request, Response: response, Sends: sends, Value: password,
 		})
 		if err == nil {
@@ -101,5 +101,5 @@ func (t *Target) endpoint(region string) wire.Endpoint {
 	if host, shared := rds.GetEndpointMap()[region]; shared && t.network == NetworkPublic {
 		return wire.Endpoint{Host: host}
 	}
-	return openapi.RegionalEndpoint("rds", t.network, region)
+	return alibabacloud.RegionalEndpoint("rds", t.network, region)
 }

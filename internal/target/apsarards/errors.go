@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/alibabakms/openapi"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // Codes that decide more than a text.
@@ -31,7 +31,7 @@ const (
 
 // meanings are the codes of the RDS API, as its reference has them for accounts and instances. Those that its other clients (Terraform's
 // and Crossplane's providers) try again are retryable.
-var meanings = map[string]openapi.Meaning{
+var meanings = map[string]alibabacloud.Meaning{
 	"OperationDenied.DBInstanceStatus": {Kind: rotation.Retryable, Text: instanceBusy},
 	"OperationDenied.DBClusterStatus":  {Kind: rotation.Retryable, Text: instanceBusy},
 	"OperationDenied.DBStatus":         {Kind: rotation.Retryable, Text: instanceBusy},
@@ -121,7 +121,7 @@ func (a attempt) meaning(f *wire.Failure) (rotation.Kind, string) {
 	if m, known := meanings[f.Code]; known {
 		return m.Kind, m.Text
 	}
-	if m, known := openapi.GatewayMeaning(f.Code); known {
+	if m, known := alibabacloud.GatewayMeaning(f.Code); known {
 		return m.Kind, m.Text
 	}
 	switch {

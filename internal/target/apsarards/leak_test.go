@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/wire/wiretest"
 	"rotor/internal/target"
 	"rotor/internal/target/apsarards"
+	"rotor/internal/wire/wiretest"
 )
 
 var children = map[string]func(context.Context){"faults": printFaults, "raw": printRaw}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"rotor/internal/cloudsim"
-	"rotor/internal/secretstore/wire/wiretest"
+	"rotor/internal/wire/wiretest"
 )
 
 // TestMain gives the SDK's default chain the simulator's credentials and nothing else.

@@ -15,10 +15,10 @@ import (
 	"crypto/x509"
 	"time"
 
+	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/alibabakms/openapi"
-	"rotor/internal/secretstore/wire"
 	"rotor/internal/target"
+	"rotor/internal/wire"
 )
 
 // Networks of Options.
@@ -61,7 +61,7 @@ type Prober interface {
 
 // Target is the target "apsara-rds". It may be used by several goroutines.
 type Target struct {
-	caller  *openapi.Caller
+	caller  *alibabacloud.Caller
 	network string
 	// fixed is the API's endpoint for all regions, nil if each has its own.
 	fixed  *wire.Endpoint
@@ -75,7 +75,7 @@ var _ target.Target = (*Target)(nil)
 // name the setting that is wrong.
 func New(options Options) (*Target, error) {
 	t := &Target{
-		caller:  openapi.NewCaller(openapi.Options{RootCAs: options.RootCAs, Timeout: options.Timeout}),
+		caller:  alibabacloud.NewCaller(alibabacloud.Options{RootCAs: options.RootCAs, Timeout: options.Timeout}),
 		network: options.Network, wait: options.Wait, logins: options.Logins,
 	}
 	if t.logins == nil {

@@ -1,4 +1,4 @@
-package openapi
+package alibabacloud
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/stretchr/testify/require"
 
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // moody gives credentials while it is well. It is as unguarded as the SDK's providers.

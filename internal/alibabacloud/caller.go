@@ -1,4 +1,4 @@
-package openapi
+package alibabacloud
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 const (

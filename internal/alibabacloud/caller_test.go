@@ -1,4 +1,4 @@
-package openapi_test
+package alibabacloud_test
 
 import (
 	"io"
@@ -10,8 +10,8 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/kms"
 	"github.com/stretchr/testify/require"
 
-	"rotor/internal/secretstore/alibabakms/openapi"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/alibabacloud"
+	"rotor/internal/wire"
 )
 
 // TestPanicsEndInAFailure has the SDK panic, here for want of a response to fill.
@@ -22,7 +22,7 @@ func TestPanicsEndInAFailure(t *testing.T) {
 		_, _ = io.WriteString(w, `{"RequestId":"x"}`)
 	}))
 	t.Cleanup(server.Close)
-	_, err := openapi.NewCaller(openapi.Options{}).Do(t.Context(), openapi.Call{
+	_, err := alibabacloud.NewCaller(alibabacloud.Options{}).Do(t.Context(), alibabacloud.Call{
 		Endpoint: wire.Endpoint{Host: strings.TrimPrefix(server.URL, "http://"), Plain: true}, Region: "cn-hangzhou",
 		Request: kms.CreateGetSecretValueRequest(),
 	})
@@ -35,7 +35,7 @@ func TestPanicsEndInAFailure(t *testing.T) {
 func TestWhatTheSDKRefuses(t *testing.T) {
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "id")
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret")
-	_, err := openapi.NewCaller(openapi.Options{}).Do(t.Context(), openapi.Call{
+	_, err := alibabacloud.NewCaller(alibabacloud.Options{}).Do(t.Context(), alibabacloud.Call{
 		Endpoint: wire.Endpoint{Host: "127.0.0.1:1", Plain: true}, Region: "not a region",
 		Request: kms.CreateGetSecretValueRequest(), Response: kms.CreateGetSecretValueResponse(),
 	})
@@ -45,6 +45,6 @@ func TestWhatTheSDKRefuses(t *testing.T) {
 }
 
 func TestRegionalEndpoint(t *testing.T) {
-	require.Equal(t, "kms-vpc.cn-hangzhou.aliyuncs.com", openapi.RegionalEndpoint("kms", "vpc", "cn-hangzhou").Host)
-	require.Equal(t, "rds.cn-hangzhou.aliyuncs.com", openapi.RegionalEndpoint("rds", "public", "cn-hangzhou").Host)
+	require.Equal(t, "kms-vpc.cn-hangzhou.aliyuncs.com", alibabacloud.RegionalEndpoint("kms", "vpc", "cn-hangzhou").Host)
+	require.Equal(t, "rds.cn-hangzhou.aliyuncs.com", alibabacloud.RegionalEndpoint("rds", "public", "cn-hangzhou").Host)
 }

@@ -1,4 +1,4 @@
-package openapi
+package alibabacloud
 
 import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"

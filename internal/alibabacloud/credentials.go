@@ -1,4 +1,4 @@
-package openapi
+package alibabacloud
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // chain gives the credentials of the SDK's default chain. The SDK's providers keep unguarded state, know no context, and

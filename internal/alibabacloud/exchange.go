@@ -1,4 +1,4 @@
-package openapi
+package alibabacloud
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
 	"rotor/internal/rotation"
-	"rotor/internal/secretstore/wire"
+	"rotor/internal/wire"
 )
 
 // exchange is the transport that one call's client is given. It ends with the call's context.

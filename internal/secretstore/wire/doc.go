@@ -1,3 +1,0 @@
-// Package wire is the way of requests that carry secrets to a store's API and of the answers back: connections that show
-// nothing of them to proxies, logs and other machines, and failures that quote nothing of them.
-package wire
