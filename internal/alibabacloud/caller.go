@@ -51,14 +51,6 @@ func NewCaller(options Options) *Caller {
 	}
 }
 
-// RegionalEndpoint is an API's own endpoint in a region. Network is "vpc", for callers inside of Alibaba Cloud, or "public".
-func RegionalEndpoint(product, network, region string) wire.Endpoint {
-	if network == "vpc" {
-		product += "-vpc"
-	}
-	return wire.Endpoint{Host: product + "." + region + ".aliyuncs.com"}
-}
-
 // Call is one call of the API.
 type Call struct {
 	Endpoint wire.Endpoint

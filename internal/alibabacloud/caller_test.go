@@ -43,8 +43,3 @@ func TestWhatTheSDKRefuses(t *testing.T) {
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, &wire.Failure{Cause: wire.NotMade}, failure)
 }
-
-func TestRegionalEndpoint(t *testing.T) {
-	require.Equal(t, "kms-vpc.cn-hangzhou.aliyuncs.com", alibabacloud.RegionalEndpoint("kms", "vpc", "cn-hangzhou").Host)
-	require.Equal(t, "rds.cn-hangzhou.aliyuncs.com", alibabacloud.RegionalEndpoint("rds", "public", "cn-hangzhou").Host)
-}

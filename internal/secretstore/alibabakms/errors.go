@@ -63,7 +63,7 @@ func (s *Store) classify(a attempt, err error) *rotation.Error {
 	if !errors.As(err, &f) {
 		return a.failed(rotation.Retryable, "the call failed")
 	}
-	kind, what, code := rotation.Retryable, f.What()+s.networkAdvice(f), string(f.Cause)
+	kind, what, code := rotation.Retryable, f.What()+s.route.Advice(f), string(f.Cause)
 	if f.Cause == wire.Answered {
 		kind, what = a.meaning(f)
 		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
@@ -134,18 +134,6 @@ func (a attempt) permissionAdvice() string {
 		advice += ", and kms:GenerateDataKey on the key if the secret is encrypted with one of your own"
 	}
 	return advice
-}
-
-// networkAdvice is for the most frequent reason why KMS can't be reached.
-func (s *Store) networkAdvice(f *wire.Failure) string {
-	if s.fixed != nil || s.network != NetworkVPC || f.Sent {
-		return ""
-	}
-	switch f.Cause {
-	case wire.Unresolved, wire.Timeout, wire.Refused, wire.Network:
-		return "; the VPC endpoint is reached from inside of Alibaba Cloud only, for elsewhere set " + settingNetwork + "=" + NetworkPublic
-	}
-	return ""
 }
 
 func (a attempt) failed(kind rotation.Kind, what string) *rotation.Error {

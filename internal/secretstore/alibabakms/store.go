@@ -14,23 +14,12 @@ import (
 	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
-	"rotor/internal/wire"
-)
-
-// Networks of Options.
-const (
-	NetworkVPC    = "vpc"
-	NetworkPublic = "public"
-)
-
-// Names of the settings that errors refer to.
-const (
-	settingNetwork  = "ROTOR_ALIBABA_NETWORK"
-	settingEndpoint = "ROTOR_ALIBABA_KMS_ENDPOINT"
 )
 
 const (
 	product = "kms"
+	// settingEndpoint is the setting that errors refer to.
+	settingEndpoint = "ROTOR_ALIBABA_KMS_ENDPOINT"
 	// keepsVersions is how many versions a generic secret holds. A new one pushes out the earliest; that labels protect it is
 	// not documented.
 	keepsVersions = 10
@@ -40,12 +29,9 @@ const (
 
 // Options of a Store. The zero value reaches KMS from inside of Alibaba Cloud.
 type Options struct {
-	// Network is NetworkVPC ("" too) for the endpoint kms-vpc.REGION.aliyuncs.com, NetworkPublic for kms.REGION.aliyuncs.com.
-	Network string
-	// Endpoint is a URL to use instead, whatever the region.
-	Endpoint string
-	// AllowHTTP lets Endpoint be plain http to another machine. To this machine it may be always.
-	AllowHTTP bool
+	// Network, Endpoint and AllowHTTP say how KMS is reached, see alibabacloud.RouteOptions.
+	Network, Endpoint string
+	AllowHTTP         bool
 	// SignatureValidity is how long after a request was made it can still take effect; 0: 15 minutes, as documented.
 	SignatureValidity time.Duration
 	// Profile, RoleARN and ExternalID say whose credentials to use, see alibabacloud.Identity; "": those of the SDK's default chain.
@@ -58,10 +44,8 @@ type Options struct {
 
 // Store is KMS. It may be used by several goroutines.
 type Store struct {
-	caller  *alibabacloud.Caller
-	network string
-	// fixed is the endpoint of all regions, nil if each has its own.
-	fixed  *wire.Endpoint
+	caller *alibabacloud.Caller
+	route  alibabacloud.Route
 	traits secretstore.Traits
 }
 
@@ -70,12 +54,18 @@ var _ secretstore.Store = (*Store)(nil)
 // New makes a Store; credentials are looked for at the first call. Errors are
 // permanent and name the setting that is wrong.
 func New(options Options) (*Store, error) {
+	route, err := alibabacloud.NewRoute(product, nil, alibabacloud.RouteOptions{
+		Network: options.Network, Endpoint: options.Endpoint, Setting: settingEndpoint, AllowHTTP: options.AllowHTTP,
+	})
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{
+		route: route,
 		caller: alibabacloud.NewCaller(alibabacloud.Options{
 			Identity: alibabacloud.Identity{Profile: options.Profile, RoleARN: options.RoleARN, ExternalID: options.ExternalID},
 			RootCAs:  options.RootCAs, Timeout: options.Timeout,
 		}),
-		network: options.Network,
 		traits: secretstore.Traits{
 			Dialect: rotation.AlibabaDialect, KeepsVersions: keepsVersions, ClearsPending: true,
 			UncertainFor: options.SignatureValidity,
@@ -83,20 +73,6 @@ func New(options Options) (*Store, error) {
 	}
 	if s.traits.UncertainFor == 0 {
 		s.traits.UncertainFor = signatureValidity
-	}
-	switch s.network {
-	case "":
-		s.network = NetworkVPC
-	case NetworkVPC, NetworkPublic:
-	default:
-		return nil, rotation.FieldError(settingNetwork, "%q is unknown; known: %s, %s", s.network, NetworkVPC, NetworkPublic)
-	}
-	if options.Endpoint != "" {
-		endpoint, err := wire.ParseEndpoint(settingEndpoint, options.Endpoint, options.AllowHTTP)
-		if err != nil {
-			return nil, err
-		}
-		s.fixed = &endpoint
 	}
 	return s, nil
 }
@@ -140,18 +116,11 @@ func (s *Store) do(ctx context.Context, c call) (rotation.Secret, error) {
 		sends = "SecretData"
 	}
 	got, err := s.caller.Do(ctx, alibabacloud.Call{
-		Endpoint: s.endpoint(c.ref.Region), Region: c.ref.Region, Request: c.request, Response: c.response,
+		Endpoint: s.route.Endpoint(c.ref.Region), Region: c.ref.Region, Request: c.request, Response: c.response,
 		Sends: sends, Value: c.puts, Gets: c.gets,
 	})
 	if err != nil {
 		return rotation.Secret{}, s.classify(c.attempt, err)
 	}
 	return got, nil
-}
-
-func (s *Store) endpoint(region string) wire.Endpoint {
-	if s.fixed != nil {
-		return *s.fixed
-	}
-	return alibabacloud.RegionalEndpoint(product, s.network, region)
 }

@@ -8,11 +8,9 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
-	"github.com/aliyun/alibaba-cloud-sdk-go/services/rds"
 
 	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
-	"rotor/internal/wire"
 )
 
 // passwordParameter carries the password in the requests that have one. It travels in the URL.
@@ -60,7 +58,7 @@ func (t *Target) callWith(ctx context.Context, a attempt, request requests.AcsRe
 	}
 	for tries := 0; ; tries++ {
 		_, err := t.caller.Do(ctx, alibabacloud.Call{
-			Endpoint: t.endpoint(a.place.Region), Region: a.place.Region, Request: request, Response: response, Sends: sends, Value: password,
+			Endpoint: t.route.Endpoint(a.place.Region), Region: a.place.Region, Request: request, Response: response, Sends: sends, Value: password,
 		})
 		if err == nil {
 			return nil
@@ -91,15 +89,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// endpoint is the API's own in a region. Many regions share one from outside; the SDK has the list.
-func (t *Target) endpoint(region string) wire.Endpoint {
-	if t.fixed != nil {
-		return *t.fixed
-	}
-	if host, shared := rds.GetEndpointMap()[region]; shared && t.network == NetworkPublic {
-		return wire.Endpoint{Host: host}
-	}
-	return alibabacloud.RegionalEndpoint("rds", t.network, region)
 }

@@ -151,7 +151,7 @@ func (t *Target) addresses(ctx context.Context, place rotation.Place) ([]rotatio
 			inside = append(inside, at)
 		}
 	}
-	if t.network == NetworkPublic {
+	if t.route.Public() {
 		return append(outside, inside...), nil
 	}
 	return append(inside, outside...), nil

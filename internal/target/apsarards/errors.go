@@ -87,7 +87,7 @@ func (t *Target) classify(a attempt, err error) *rotation.Error {
 	if !errors.As(err, &f) {
 		return a.failed(rotation.Retryable, "the call failed")
 	}
-	kind, what, code := rotation.Retryable, f.What()+t.networkAdvice(f), string(f.Cause)
+	kind, what, code := rotation.Retryable, f.What()+t.route.Advice(f), string(f.Cause)
 	if f.Cause == wire.Answered {
 		kind, what = a.meaning(f)
 		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
@@ -144,18 +144,6 @@ func (a attempt) permission() string {
 
 // denied says whether the worker's identity may not do what it tried.
 func denied(err error) bool { return slices.Contains(deniedCodes, rotation.CodeOf(err)) }
-
-// networkAdvice is for the most frequent reason why the API can't be reached.
-func (t *Target) networkAdvice(f *wire.Failure) string {
-	if t.fixed != nil || t.network != NetworkVPC || f.Sent {
-		return ""
-	}
-	switch f.Cause {
-	case wire.Unresolved, wire.Timeout, wire.Refused, wire.Network:
-		return "; the VPC endpoint is reached from inside of Alibaba Cloud only, for elsewhere set " + settingNetwork + "=" + NetworkPublic
-	}
-	return ""
-}
 
 func (a attempt) failed(kind rotation.Kind, what string) *rotation.Error {
 	return rotation.Errorf(kind, "cannot %s instance %s in %s: %s", a.doing, a.place.Instance, a.place.Region, what)

@@ -15,35 +15,25 @@ import (
 	"crypto/x509"
 	"time"
 
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/rds"
+
 	"rotor/internal/alibabacloud"
 	"rotor/internal/rotation"
 	"rotor/internal/target"
-	"rotor/internal/wire"
 )
 
-// Networks of Options.
-const (
-	NetworkVPC    = "vpc"
-	NetworkPublic = "public"
-)
-
-// Names of the settings that errors refer to.
-const (
-	settingNetwork  = "ROTOR_ALIBABA_NETWORK"
-	settingEndpoint = "ROTOR_ALIBABA_RDS_ENDPOINT"
-)
+// settingEndpoint is the setting that errors refer to.
+const settingEndpoint = "ROTOR_ALIBABA_RDS_ENDPOINT"
 
 // DefaultWait is how long a call waits for an account to become available, where Options say nothing.
 const DefaultWait = 10 * time.Second
 
 // Options of a Target. The zero value reaches the API from inside of Alibaba Cloud, and no server.
 type Options struct {
-	// Network is NetworkVPC ("" too) or NetworkPublic: which endpoint of the API is used, and which address of an instance is preferred.
-	Network string
-	// Endpoint is a URL of the API to use instead, whatever the region.
-	Endpoint string
-	// AllowHTTP lets Endpoint be plain http to another machine. To this machine it may be always.
-	AllowHTTP bool
+	// Network, Endpoint and AllowHTTP say how the API is reached, see alibabacloud.RouteOptions. Network also says which of an instance's
+	// addresses is preferred.
+	Network, Endpoint string
+	AllowHTTP         bool
 	// RootCAs are the authorities that the API's certificate may be signed by; nil: the system's.
 	RootCAs *x509.CertPool
 	// Timeout bounds one call of the API; 0: 10 seconds.
@@ -61,10 +51,8 @@ type Prober interface {
 
 // Target is the target "apsara-rds". It may be used by several goroutines.
 type Target struct {
-	caller  *alibabacloud.Caller
-	network string
-	// fixed is the API's endpoint for all regions, nil if each has its own.
-	fixed  *wire.Endpoint
+	caller *alibabacloud.Caller
+	route  alibabacloud.Route
 	wait   time.Duration
 	logins Prober
 }
@@ -74,29 +62,22 @@ var _ target.Target = (*Target)(nil)
 // New makes a Target with the credentials of the SDK's default chain; they are looked for at the first call. Errors are permanent and
 // name the setting that is wrong.
 func New(options Options) (*Target, error) {
+	// The SDK has the list of the regions that share a host.
+	route, err := alibabacloud.NewRoute("rds", rds.GetEndpointMap(), alibabacloud.RouteOptions{
+		Network: options.Network, Endpoint: options.Endpoint, Setting: settingEndpoint, AllowHTTP: options.AllowHTTP,
+	})
+	if err != nil {
+		return nil, err
+	}
 	t := &Target{
-		caller:  alibabacloud.NewCaller(alibabacloud.Options{RootCAs: options.RootCAs, Timeout: options.Timeout}),
-		network: options.Network, wait: options.Wait, logins: options.Logins,
+		caller: alibabacloud.NewCaller(alibabacloud.Options{RootCAs: options.RootCAs, Timeout: options.Timeout}),
+		route:  route, wait: options.Wait, logins: options.Logins,
 	}
 	if t.logins == nil {
 		t.logins = nowhere{}
 	}
 	if t.wait == 0 {
 		t.wait = DefaultWait
-	}
-	switch t.network {
-	case "":
-		t.network = NetworkVPC
-	case NetworkVPC, NetworkPublic:
-	default:
-		return nil, rotation.FieldError(settingNetwork, "%q is unknown; known: %s, %s", t.network, NetworkVPC, NetworkPublic)
-	}
-	if options.Endpoint != "" {
-		endpoint, err := wire.ParseEndpoint(settingEndpoint, options.Endpoint, options.AllowHTTP)
-		if err != nil {
-			return nil, err
-		}
-		t.fixed = &endpoint
 	}
 	return t, nil
 }
