@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,13 +34,14 @@ const (
 )
 
 // Versions implements secretstore.Store. Labels are taken from one answer, which has all of them as they were at one
-// moment; the list, which has the versions without labels and the times, comes page by page.
+// moment; the list, which has the versions without labels and the times, comes page by page. Where the two differ, one of them
+// lags behind, and neither says what is so: a label that is not seen yet would look like one that somebody took off.
 func (s *Store) Versions(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
 	description, err := s.describe(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	versions, err := s.list(ctx, ref)
+	versions, listed, err := s.list(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +50,9 @@ func (s *Store) Versions(ctx context.Context, ref secretstore.Ref) (rotation.Ver
 		labels, labelled := description.VersionIdsToStages[versions[i].ID]
 		if labelled {
 			found++
+		}
+		if !sameLabels(labels, listed[versions[i].ID]) {
+			return nil, listing(ref).failed(rotation.Retryable, "the list and the description of the secret differ about the labels of a version (yet)")
 		}
 		for _, label := range labels {
 			if stage, known := stages[label]; known {
@@ -64,13 +69,18 @@ func (s *Store) Versions(ctx context.Context, ref secretstore.Ref) (rotation.Ver
 	return versions, nil
 }
 
+func sameLabels(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
 func listing(ref secretstore.Ref) attempt {
 	return attempt{doing: "list the versions of", action: "ListSecretVersionIds", ref: ref}
 }
 
 // list gives all versions, without their labels.
-func (s *Store) list(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
-	a := listing(ref)
+// list gives the versions, and the labels that the list has of each.
+func (s *Store) list(ctx context.Context, ref secretstore.Ref) (rotation.Versions, map[string][]string, error) {
+	a, labels := listing(ref), map[string][]string{}
 	var versions rotation.Versions
 	var next *string
 	for range maxPages {
@@ -82,24 +92,25 @@ func (s *Store) list(ctx context.Context, ref secretstore.Ref) (rotation.Version
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if page.ARN == nil {
-			return nil, a.unreadable()
+			return nil, nil, a.unreadable()
 		}
 		for _, v := range page.Versions {
 			if aws.ToString(v.VersionId) == "" || v.CreatedDate == nil {
-				return nil, a.unreadable()
+				return nil, nil, a.unreadable()
 			}
 			if _, twice := versions.Find(*v.VersionId); !twice {
 				versions = append(versions, rotation.Version{ID: *v.VersionId, Created: *v.CreatedDate})
+				labels[*v.VersionId] = v.VersionStages
 			}
 		}
 		if next = page.NextToken; aws.ToString(next) == "" {
-			return versions, nil
+			return versions, labels, nil
 		}
 	}
-	return nil, a.unreadable()
+	return nil, nil, a.unreadable()
 }
 
 // describe looks at the secret and refuses one that is not to be rotated here.
@@ -177,7 +188,7 @@ func (s *Store) Read(ctx context.Context, ref secretstore.Ref, version string) (
 	if err == nil || rotation.CodeOf(err) != codeNotFound {
 		return value, err
 	}
-	versions, listErr := s.list(ctx, ref)
+	versions, _, listErr := s.list(ctx, ref)
 	if listErr != nil {
 		return secretstore.Value{}, listErr
 	}

@@ -121,6 +121,19 @@ func TestVersionsReadsAllPages(t *testing.T) {
 	}
 }
 
+// TestDescriptionLagsBehind has the description not know yet that a version has a label: it must not look as if somebody had taken it off.
+func TestDescriptionLagsBehind(t *testing.T) {
+	b := start(t, awssecretsmanager.Options{})
+	b.seed(version(1, "a", sim.Current))
+	require.NoError(t, b.PutPending(t.Context(), ref, id(2), rotation.NewSecret("b")))
+	b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Action: "DescribeSecret"})
+	_, err := b.Versions(t.Context(), ref)
+	requireKind(t, err, rotation.Retryable, "", "differ", "(yet)")
+	versions, err := b.Versions(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, id(2), versions.Holder(rotation.Pending))
+}
+
 // TestListLagsBehind has the list not know yet the version that carries a label.
 func TestListLagsBehind(t *testing.T) {
 	b := start(t, awssecretsmanager.Options{})

@@ -193,13 +193,18 @@ func TestStaleReads(t *testing.T) {
 	requireKind(t, err, rotation.Retryable, "ResourceNotFoundException", "(yet)")
 
 	const differ = "it says that the stage is not on the version which its list has it on"
+	lag := func() {
+		for _, action := range []string{"DescribeSecret", list} {
+			b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Action: action})
+		}
+	}
 	require.NoError(t, b.RemovePending(t.Context(), ref, id(2)))
-	b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Action: "DescribeSecret"})
+	lag()
 	requireKind(t, b.RemovePending(t.Context(), ref, id(2)), rotation.Retryable, "InvalidParameterException", differ)
 	require.NoError(t, b.RemovePending(t.Context(), ref, id(2)))
 
 	require.NoError(t, b.MoveCurrent(t.Context(), ref, id(1), id(2)))
-	b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Action: "DescribeSecret"})
+	lag()
 	requireKind(t, b.MoveCurrent(t.Context(), ref, id(1), id(2)), rotation.Retryable, "InvalidParameterException", differ)
 	require.NoError(t, b.MoveCurrent(t.Context(), ref, id(1), id(2)))
 	require.Equal(t, "1[AWSPREVIOUS] 2[AWSCURRENT]", b.stages(t))
