@@ -105,6 +105,7 @@ func New(o Options) *Cloud {
 		kms:    alibabakms.New(o.Clock), secretsManager: awssecretsmanager.New(o.Clock), awsRDS: awsrds.New(),
 		apsaraRDS: apsarards.New(o.Clock),
 		closing:   make(chan struct{}),
+		hooks:     hookList{before: map[int]func(Request) Verdict{}, after: map[int]func(Request){}},
 	}
 	for _, credential := range o.Credentials {
 		c.AddCredential(credential)

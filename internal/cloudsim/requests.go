@@ -104,9 +104,6 @@ func (c *Cloud) Before(hook func(Request) Verdict) func() {
 	h := &c.hooks
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.before == nil {
-		h.before = map[int]func(Request) Verdict{}
-	}
 	h.next++
 	id := h.next
 	h.before[id] = hook
@@ -123,9 +120,6 @@ func (c *Cloud) After(hook func(Request)) func() {
 	h := &c.hooks
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.after == nil {
-		h.after = map[int]func(Request){}
-	}
 	h.next++
 	id := h.next
 	h.after[id] = hook
