@@ -51,12 +51,14 @@ func (a *app) dev(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	var file *envFile
-	defer func() { err = errors.Join(err, failed(file.remove()), failed(l.close())) }()
+	remove := func() error { return nil }
+	defer func() { err = errors.Join(err, failed(remove()), failed(l.close())) }()
 	if path != "" {
-		if file, err = writeEnvFile(path, l.Exports()); err != nil {
+		written, err := writeEnvFile(path, l.Exports())
+		if err != nil {
 			return failed(err)
 		}
+		remove = written
 	}
 	a.howToUse(l, path)
 	if err := l.wait(ctx); err != nil {
@@ -69,7 +71,11 @@ func (a *app) dev(ctx context.Context, path string) (err error) {
 func (a *app) howToUse(l *local, envFile string) {
 	a.printf("\nA worker polls task queue %s. Ready-made secrets:\n", l.settings.TaskQueue)
 	for _, s := range l.Secrets() {
-		a.printf("  %s: store %s, target %s, strategy %s, region %s\n", a.paint(bold, s.Name), s.Store, s.Target, s.Strategy, s.Region)
+		instance := ""
+		if s.Instance != "" {
+			instance = ", instance " + s.Instance
+		}
+		a.printf("  %s: store %s, target %s, strategy %s, region %s%s\n", a.paint(bold, s.Name), s.Store, s.Target, s.Strategy, s.Region, instance)
 	}
 	a.printf("\nIn another terminal:\n")
 	at := ""

@@ -7,13 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-)
 
-// envFile is a file of shell export lines that is there while what it points at is.
-type envFile struct {
-	path string
-	text []byte
-}
+	"rotor/internal/devstack/process"
+)
 
 // envFileHead is the first line, by which a file that was left behind is known.
 const envFileHead = "# Written by starter; it goes away with what it points at.\n"
@@ -38,38 +34,14 @@ func checkEnvFile(path string) error {
 	return usagef("--env-file %s: there is something else at that place; remove it, or take another name", path)
 }
 
-// writeEnvFile writes the file in one go: whoever sees it sees all of it.
-func writeEnvFile(path, exports string) (_ *envFile, err error) {
-	f := &envFile{path: path, text: []byte(envFileHead + exports)}
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // of mode 0600
+// writeEnvFile writes the file; remove takes it away again. After a kill -9 the next stack that starts does.
+func writeEnvFile(path, exports string) (remove func() error, err error) {
+	workspace, err := process.NewWorkspace()
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %s", path, reason(err))
+		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
-	_, err = temporary.Write(f.text)
-	err = errors.Join(err, temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
+	if err := workspace.WriteFile(path, []byte(envFileHead+exports)); err != nil {
+		return nil, errors.Join(fmt.Errorf("write %s: %s", path, reason(err)), workspace.Close())
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("write %s: %s", path, reason(err)), os.Remove(temporary.Name()))
-	}
-	return f, nil
-}
-
-// remove removes the file, if it still is the one that was written.
-func (f *envFile) remove() error {
-	if f == nil {
-		return nil
-	}
-	text, err := os.ReadFile(f.path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(text, f.text) {
-		return nil
-	}
-	if err == nil {
-		err = os.Remove(f.path)
-	}
-	if err != nil {
-		return fmt.Errorf("remove %s: %s", f.path, reason(err))
-	}
-	return nil
+	return workspace.Close, nil
 }

@@ -77,11 +77,11 @@ func (s *simulation) run(ctx context.Context) (err error) {
 		return usagef("listen on %s: %s; take another address with --listen", s.listen, listenReason(err))
 	}
 	if s.envFile != "" {
-		file, err := writeEnvFile(s.envFile, exports(url, key, secret))
+		remove, err := writeEnvFile(s.envFile, exports(url, key, secret))
 		if err != nil {
 			return failed(err)
 		}
-		defer func() { err = errors.Join(err, failed(file.remove())) }()
+		defer func() { err = errors.Join(err, failed(remove())) }()
 	}
 	s.printf("Simulated cloud at %s, region %s, secrets: %s\n", url, devstack.Region,
 		strings.Join(cloud.KMS().In(cloud.Credential().Account, devstack.Region).Names(), ", "))

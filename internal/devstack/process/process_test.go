@@ -28,10 +28,16 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
+// outside is a file beside the workspaces that an owner writes.
+const outside = "outside.env"
+
 func own() {
 	workspace, err := process.NewWorkspace()
 	if err == nil {
 		_, err = workspace.Start(process.Command{Name: "sleep", Path: "/bin/sleep", Args: []string{"600"}})
+	}
+	if err == nil {
+		err = workspace.WriteFile(filepath.Join(os.TempDir(), outside), []byte("export A=1\n"))
 	}
 	fmt.Println(workspace.Path(), err)
 	// Garbage collection and idle threads must not look like the death of the parent.
@@ -263,4 +269,44 @@ func TestRun(t *testing.T) {
 	defer cancel()
 	require.ErrorIs(t, run(ctx, "exec sleep 600"), context.DeadlineExceeded)
 	require.ErrorContains(t, workspace.Run(t.Context(), process.Command{Name: "none", Path: "/no/such/program"}), "start none")
+}
+
+func TestFilesOutsideGoAwayWithTheWorkspace(t *testing.T) {
+	for name, test := range map[string]struct {
+		touch func(t *testing.T, path string)
+		stays bool
+	}{
+		"as it was written":      {func(*testing.T, string) {}, false},
+		"removed by somebody":    {func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) }, false},
+		"replaced by somebody's": {func(t *testing.T, path string) { require.NoError(t, os.WriteFile(path, []byte("mine"), 0o600)) }, true},
+	} {
+		check := func(t *testing.T, end func(t *testing.T)) {
+			path := filepath.Join(os.TempDir(), outside)
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o600), info.Mode())
+			test.touch(t, path)
+			end(t)
+			_, err = os.Stat(path)
+			require.Equal(t, test.stays, err == nil)
+			left, err := filepath.Glob(filepath.Join(os.TempDir(), ".*"))
+			require.NoError(t, err)
+			require.Empty(t, left)
+		}
+		t.Run(name+", closed", func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			workspace, err := process.NewWorkspace()
+			require.NoError(t, err)
+			require.NoError(t, workspace.WriteFile(filepath.Join(os.TempDir(), outside), []byte("export A=1\n")))
+			check(t, func(t *testing.T) { require.NoError(t, workspace.Close()) })
+		})
+		t.Run(name+", killed", func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			owner := startOwner(t)
+			check(t, func(t *testing.T) {
+				owner.kill(t)
+				newWorkspace(t)
+			})
+		})
+	}
 }

@@ -87,7 +87,7 @@ func (w *Workspace) Close() error {
 	for _, child := range children {
 		errs = append(errs, child.Kill())
 	}
-	errs = append(errs, os.RemoveAll(w.path))
+	errs = append(errs, removeOutside(w.path), os.RemoveAll(w.path))
 	return errors.Join(errs...)
 }
 
@@ -110,6 +110,7 @@ func sweep(root string) {
 				child.killGroup()
 			}
 		}
+		_ = removeOutside(path)
 		_ = os.RemoveAll(path)
 	}
 }
