@@ -13,7 +13,8 @@ type TestResult struct {
 	// Differences from what the login should be; any sends the rotation back to Set.
 	Differences []string `json:",omitempty"`
 	// TLS says how the login was protected.
-	TLS string `json:",omitempty"`
+	TLS   string `json:",omitempty"`
+	Proof string `json:",omitempty"`
 }
 
 // Test logs in with the pending version as a client would, and compares what the two accounts may do.
@@ -50,5 +51,5 @@ func (s *scene) test(ctx context.Context) (TestResult, error) {
 		return TestResult{}, err
 	}
 	differences, err := s.method.differences(ctx, base, pending)
-	return TestResult{Differences: differences, TLS: proof.TLS}, err
+	return TestResult{Differences: differences, TLS: proof.TLS, Proof: s.proof()}, err
 }

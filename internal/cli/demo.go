@@ -159,7 +159,7 @@ func (d *demo) rotateTwice(ctx context.Context, k kind, secret devstack.Secret, 
 
 // rotate runs one rotation as starter rotate --now does.
 func (d *demo) rotate(ctx context.Context, secret devstack.Secret) (*watch.Snapshot, error) {
-	req, err := rotation.Request{SecretName: secret.Name, RegionId: secret.Region, Store: secret.Store, Now: true}.Validate()
+	req, err := rotation.Request{SecretName: secret.Name, RegionId: secret.Region, InstanceId: secret.Instance, Store: secret.Store, Now: true}.Validate()
 	if err != nil {
 		return nil, err
 	}

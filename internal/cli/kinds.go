@@ -25,6 +25,10 @@ var kinds = []kind{
 		Says: [2]string{"creates the standby account and makes it current", "goes back to the first account, with a new password"},
 	},
 	{
+		Name: "kms-apsara-dual-account", Secret: "shop", add: (*devstack.Stack).AddKMSApsaraPair,
+		Says: [2]string{"creates the account shop_rt through the RDS API and makes it current", "goes back to the first account, with a new password"},
+	},
+	{
 		Name: "aws-mysql-dual-account", Secret: "carts", add: (*devstack.Stack).AddAWSPair,
 		Says: [2]string{"creates the account carts_clone and makes it current", "goes back to the first account, with a new password"},
 	},

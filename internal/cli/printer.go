@@ -115,7 +115,7 @@ func (a *app) stepLine(step watch.Step, s *watch.Snapshot) string {
 	case step.Failed:
 		text += "  " + a.paint(red, "not finished")
 	default:
-		if said := stepSaid(step.Step, s.Plan); said != "" {
+		if said := stepSaid(step, s.Plan); said != "" {
 			text += "  " + said
 		}
 	}
@@ -126,11 +126,11 @@ func (a *app) stepLine(step watch.Step, s *watch.Snapshot) string {
 }
 
 // stepSaid says what a step that succeeded has brought about.
-func stepSaid(step rotation.Step, p *rotation.Plan) string {
+func stepSaid(done watch.Step, p *rotation.Plan) string {
 	if p == nil {
 		return ""
 	}
-	switch step {
+	switch done.Step {
 	case rotation.StepLook:
 		said := fmt.Sprintf("%s, account %s at %s", p.Strategy, p.Account, p.Address)
 		if p.Strategy != rotation.DualAccount {
@@ -146,6 +146,9 @@ func stepSaid(step rotation.Step, p *rotation.Plan) string {
 	case rotation.StepSet:
 		return "account " + p.Next() + " has the new password"
 	case rotation.StepTest:
+		if done.Proof == rotation.ProofAPI {
+			return "the cloud's API says that account " + p.Next() + " is available; nobody logged in"
+		}
 		return "logged in as " + p.Next()
 	case rotation.StepEnd:
 		return "version " + p.Version + " is current"

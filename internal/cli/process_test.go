@@ -147,6 +147,10 @@ func TestDevStackIsUsedByASeparateStarter(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Equal(t, 2, strings.Count(out, "Rotated: version"), out)
 	require.Contains(t, out, "TLS 1.3, verified")
+	out, err = shell(`for secret in $(echo $ROTOR_DEV_APSARA_SECRETS | tr , ' '); do starter rotate "$secret" --region cn-hangzhou --instance "rm-$secret"; done`)
+	require.NoError(t, err, out)
+	require.Equal(t, 1, strings.Count(out, "Rotated: version"), out)
+	require.Contains(t, out, "account shop_rt (before: shop)")
 	out, err = shell(`for secret in $(echo $ROTOR_DEV_AWS_SECRETS | tr , ' '); do starter rotate "$secret" --store aws-secrets-manager --region "$AWS_REGION"; done`)
 	require.NoError(t, err, out)
 	require.Equal(t, 2, strings.Count(out, "Rotated: version"), out)
@@ -232,12 +236,14 @@ func TestDemo(t *testing.T) {
 		"  look ", "  new ", "  set ", "  test ", "  end ", "Rotated: version", "account orders_rt (before: orders)",
 		"kms-mysql-dual-account, rotation 2 of 2",
 		"  look ", "  new ", "  set ", "  test ", "  end ", "Rotated: version", "account orders (before: orders_rt)",
+		"kms-apsara-dual-account, rotation 1 of 2", "account shop_rt (before: shop)", "account shop (before: shop_rt)",
 		"aws-mysql-dual-account, rotation 1 of 2", "account carts_clone (before: carts)", "account carts (before: carts_clone)",
 		"aws-mysql-single-user, rotation 1 of 2", "account reports", "exposure",
 		"STORE", "TARGET", "STRATEGY", "OUTCOME", "\nalibaba-kms", "mysql", "dual-account", "Rotated, Rotated",
+		"\nalibaba-kms", "apsara-rds", "dual-account", "shop", "Rotated, Rotated",
 		"\naws-secrets-manager", "mysql", "dual-account", "carts", "Rotated, Rotated",
 		"\naws-secrets-manager", "mysql", "single-user", "reports", "Rotated, Rotated",
-		"Web UI: http://127.0.0.1:", "\npasswords found outside store and database: 0 of 12\n",
+		"Web UI: http://127.0.0.1:", "\npasswords found outside store and database: 0 of 15\n",
 	)
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	require.Regexp(t, `^logins: [1-9]\d+, failed: 0$`, lines[len(lines)-1])

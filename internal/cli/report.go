@@ -187,7 +187,10 @@ func (a *app) conclude(req rotation.Request, s *watch.Snapshot) {
 		}
 		a.printf("  decision: %s%s (%s)\n", d.Choice, by, d.Reason)
 	}
-	if r.TLS != "" {
+	switch {
+	case r.Proof == rotation.ProofAPI:
+		a.printf("  proof: api; nobody logged in, because the worker can't reach the server: the cloud's API says that account %s at %s is available\n", r.Account, r.Address)
+	case r.TLS != "":
 		a.printf("  proof: logged in as %s at %s, %s\n", r.Account, r.Address, tlsWords(r.TLS))
 	}
 	if r.Exposure > 0 {

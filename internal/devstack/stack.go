@@ -174,10 +174,15 @@ func (s *Stack) Env() map[string]string {
 	}
 	names := map[string][]string{}
 	for _, secret := range s.Secrets() {
-		names[secret.Store] = append(names[secret.Store], secret.Name)
+		kind := secret.Store
+		if secret.Instance != "" {
+			kind = secret.Target
+		}
+		names[kind] = append(names[kind], secret.Name)
 	}
-	// In region cn-hangzhou, and in AWS_REGION.
+	// In region cn-hangzhou, those of instances rm-NAME there, and in AWS_REGION.
 	env["ROTOR_DEV_SECRETS"] = strings.Join(names[rotation.StoreAlibabaKMS], ",")
+	env["ROTOR_DEV_APSARA_SECRETS"] = strings.Join(names[rotation.TargetApsaraRDS], ",")
 	env["ROTOR_DEV_AWS_SECRETS"] = strings.Join(names[rotation.StoreAWS], ",")
 	return env
 }

@@ -51,6 +51,8 @@ type Step struct {
 	Rounds, Attempts int
 	Failed           bool              `json:",omitempty"`
 	Failure          *rotation.Failure `json:",omitempty"`
+	// Proof is how Test found that the new password works.
+	Proof string `json:",omitempty"`
 	// NextTry is when a waiting step is tried again.
 	NextTry time.Time `json:",omitzero"`
 }
@@ -118,10 +120,18 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 		}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
 		a := e.GetActivityTaskCompletedEventAttributes()
-		if s := t.over(a.GetScheduledEventId(), at, nil); s != nil && s.Step == rotation.StepLook {
+		s := t.over(a.GetScheduledEventId(), at, nil)
+		switch {
+		case s == nil:
+		case s.Step == rotation.StepLook:
 			var plan rotation.Plan
 			if decode(a.GetResult(), &plan) {
 				t.Plan = &plan
+			}
+		case s.Step == rotation.StepTest:
+			var tested struct{ Proof string }
+			if decode(a.GetResult(), &tested) {
+				s.Proof = tested.Proof
 			}
 		}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
