@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"strings"
@@ -11,9 +12,14 @@ import (
 	"golang.org/x/term"
 
 	"rotor/internal/cli"
+	"rotor/internal/config"
 )
 
 func main() {
+	if err := config.NoCoreDumps(); err != nil { // dev, demo and the simulator hold passwords
+		fmt.Fprintln(os.Stderr, "starter:", err)
+		os.Exit(cli.ExitUsage)
+	}
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// A reader that goes away shows as an error of the write then, and what was started can be taken down.

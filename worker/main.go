@@ -31,8 +31,7 @@ func command() *cobra.Command {
 		Use: "worker", Short: "Run the steps of rotations", Args: cobra.NoArgs, Version: config.Version(),
 		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// A core dump would hold passwords.
-			if err := noCoreDumps(); err != nil {
+			if err := config.NoCoreDumps(); err != nil {
 				return err
 			}
 			if err := known.Load(os.LookupEnv); err != nil {
@@ -49,11 +48,4 @@ func command() *cobra.Command {
 	known.Bind(cmd.Flags())
 	temporal.Bind(cmd.Flags())
 	return cmd
-}
-
-func noCoreDumps() error {
-	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
-		return fmt.Errorf("switch off core dumps: %w", err)
-	}
-	return nil
 }

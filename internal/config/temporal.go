@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,6 +29,12 @@ func (t *Temporal) Bind(flags *pflag.FlagSet) {
 
 // Options gives the client's options.
 func (t *Temporal) Options(lookup Lookup, environ []string, logger *slog.Logger) (client.Options, error) {
+	// The SDK ignores what it can't read here, and would connect in plain.
+	for _, name := range []string{"TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"} {
+		if text, set := lookup(name); set && text != "" && !slices.Contains([]string{"1", "0", "true", "false"}, strings.ToLower(text)) {
+			return client.Options{}, fmt.Errorf("%s: %q is neither true nor false; wanted: 1, true, 0 or false", name, text)
+		}
+	}
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{
 		ConfigFilePath: t.ConfigFile, ConfigFileProfile: t.Profile, EnvLookup: environment{lookup, environ},
 	})

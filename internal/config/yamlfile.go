@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ type yamlFile struct {
 func openYAML(path string) (*yamlFile, ast.Node, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, errors.New(path + ": can't be read; wanted: a YAML file")
+		return nil, nil, errors.New("ROTOR_STORES: " + path + ": can't be read; wanted: a YAML file")
 	}
 	parsed, err := parser.ParseBytes(text, 0)
 	var wrong yaml.Error
@@ -122,13 +123,8 @@ func (f *yamlFile) yesNo(into *bool) func(entry) {
 func (f *yamlFile) number(into *int, least int) func(entry) {
 	return func(e entry) {
 		if n, ok := e.node.(*ast.IntegerNode); ok {
-			switch v := n.Value.(type) {
-			case uint64:
-				*into = int(min(v, 1<<30))
-			case int64:
-				*into = int(max(v, -1<<30))
-			}
-			if *into >= least {
+			if v, ok := n.Value.(uint64); ok && v >= uint64(least) {
+				*into = int(min(v, math.MaxInt32))
 				return
 			}
 		}

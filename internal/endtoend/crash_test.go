@@ -22,11 +22,7 @@ import (
 
 // workerBinary builds the worker once.
 var workerBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "rotor-endtoend-*")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "worker")
+	binary := filepath.Join(built, "worker")
 	out, err := exec.Command("go", "build", "-o", binary, "rotor/worker").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the worker: %w\n%s", err, out)

@@ -48,7 +48,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// built is where the tests build programs; it goes away with the stack.
+var built string
+
 func runWithStack(m *testing.M) (code int, err error) {
+	if built, err = os.MkdirTemp("", "rotor-endtoend-*"); err != nil {
+		return 1, err
+	}
+	defer func() {
+		if removing := os.RemoveAll(built); err == nil {
+			err = removing
+		}
+	}()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if stack, err = devstack.Start(ctx, devstack.Options{Headless: true, Out: os.Stderr}); err != nil {

@@ -23,12 +23,8 @@ import (
 	"rotor/workflows"
 )
 
-// New makes a worker; the caller starts and stops it.
-func New(c client.Client, settings config.Worker) (worker.Worker, error) {
-	steps, err := Steps(settings)
-	if err != nil {
-		return nil, err
-	}
+// New makes a worker of the steps; the caller starts and stops it.
+func New(c client.Client, steps *activities.Rotation, settings config.Worker) worker.Worker {
 	steps.LastRotated = (&activities.Follower{Client: c}).LastRotated
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           []interceptor.WorkerInterceptor{&activities.Edge{Heartbeat: settings.Heartbeat}},
@@ -40,7 +36,7 @@ func New(c client.Client, settings config.Worker) (worker.Worker, error) {
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
 	})
 	Register(w, c, steps, settings)
-	return w, nil
+	return w
 }
 
 // Registry is what workflows and activities are registered with: a worker, or a test environment.
