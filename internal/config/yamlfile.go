@@ -24,7 +24,7 @@ type yamlFile struct {
 func openYAML(path string) (*yamlFile, ast.Node, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, errors.New("ROTOR_STORES: " + path + ": can't be read; wanted: a YAML file")
+		return nil, nil, errors.New("ROTOR_STORES: " + path + " can't be read; wanted: a YAML file")
 	}
 	parsed, err := parser.ParseBytes(text, 0)
 	var wrong yaml.Error
