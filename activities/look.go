@@ -113,10 +113,7 @@ func (s *scene) strategy(req rotation.Request, doc *rotation.Document) (rotation
 			strategy = rotation.DualAccount
 		}
 	}
-	switch {
-	case strategy == rotation.DualPassword:
-		return "", rotation.FieldError("Strategy", "%s is not available; available: %s, %s", strategy, rotation.DualAccount, rotation.SingleUser)
-	case strategy == rotation.DualAccount && !admin:
+	if strategy == rotation.DualAccount && !admin {
 		return "", rotation.FieldError("secret "+s.plan.Secret, "strategy %s needs an admin secret; name it in field %s of the document", strategy,
 			s.store.Traits().Dialect.Admin)
 	}

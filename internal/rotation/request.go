@@ -175,9 +175,9 @@ func (r Request) Validate() (Request, error) {
 		add(FieldError("RegionId", "%s, but the ARN in SecretName says %s", r.RegionId, printable(arnRegion)))
 	}
 	switch r.Strategy {
-	case "", DualAccount, SingleUser, DualPassword:
+	case "", DualAccount, SingleUser:
 	default:
-		add(FieldError("Strategy", "%q is unknown; known: %s, %s, %s", printable(string(r.Strategy)), DualAccount, SingleUser, DualPassword))
+		add(FieldError("Strategy", "%q is unknown; known: %s, %s", printable(string(r.Strategy)), DualAccount, SingleUser))
 	}
 	if r.Proof != "" && r.Proof != ProofLogin {
 		add(FieldError("Proof", "%q is unknown; known: %s", printable(r.Proof), ProofLogin))

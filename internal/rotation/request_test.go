@@ -76,7 +76,7 @@ func TestBadRequests(t *testing.T) {
 		"Now of wrong type":      {`{"SecretName":"s","RegionId":"r","Now":"yes"}`, "Now: wrong type: true or false is wanted"},
 		"bad duration":           {`{"SecretName":"s","RegionId":"r","Grace":"1 day"}`, "Grace"},
 		"negative grace":         {`{"SecretName":"s","RegionId":"r","Grace":"-1s"}`, "Grace"},
-		"unknown strategy":       {`{"SecretName":"s","RegionId":"r","Strategy":"triple"}`, "Strategy"},
+		"unknown strategy":       {`{"SecretName":"s","RegionId":"r","Strategy":"triple"}`, "known: dual-account, single-user"},
 		"unknown on-failure":     {`{"SecretName":"s","RegionId":"r","OnFailure":"ignore"}`, "OnFailure"},
 		"short passwords":        {`{"SecretName":"s","RegionId":"r","Password":{"Length":4}}`, "Password.Length"},
 		"passwords of a text":    {`{"SecretName":"s","RegionId":"r","Password":"x"}`, "Password: wrong type"},

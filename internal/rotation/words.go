@@ -8,8 +8,6 @@ const (
 	DualAccount Strategy = "dual-account"
 	// SingleUser replaces the password of the one account.
 	SingleUser Strategy = "single-user"
-	// DualPassword has one account that accepts two passwords during the change (MySQL 8.0.14 and later).
-	DualPassword Strategy = "dual-password"
 )
 
 // Step is one step of a rotation.
