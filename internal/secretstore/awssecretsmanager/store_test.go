@@ -24,6 +24,8 @@ type bench struct {
 	*awssecretsmanager.Store
 	cloud   *cloudsim.Cloud
 	secrets sim.Region
+	// address is the cloud's.
+	address string
 }
 
 func start(t *testing.T, o awssecretsmanager.Options) bench {
@@ -35,7 +37,7 @@ func start(t *testing.T, o awssecretsmanager.Options) bench {
 	o.Endpoint = address
 	store, err := awssecretsmanager.New(o)
 	require.NoError(t, err)
-	return bench{store, cloud, cloud.SecretsManager().In(cloudsim.DefaultCredential.Account, ref.Region)}
+	return bench{store, cloud, cloud.SecretsManager().In(cloudsim.DefaultCredential.Account, ref.Region), address}
 }
 
 // id makes a version id of the length that the API wants.
