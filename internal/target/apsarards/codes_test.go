@@ -115,7 +115,7 @@ func TestCodes(t *testing.T) {
 			session, err := answers.Lock(t.Context(), target.Login{Place: place}, pair)
 			require.NoError(t, err)
 			err = session.SetPassword(t.Context(), "app", newPassword)
-			ours := requireError(t, err, c.kind, c.code, "cannot reset the password of account app of instance rm-1 in cn-hangzhou", c.words, id)
+			ours := failureOf(t, err, c.kind, c.code, "cannot reset the password of account app of instance rm-1 in cn-hangzhou", c.words, id)
 			require.Equal(t, c.status >= 500, ours.Unanswered)
 			require.NotContains(t, err.Error(), "string to sign")
 		})

@@ -35,7 +35,7 @@ func TestSlowAccounts(t *testing.T) {
 	b := start(t, sim.Instance{Delay: time.Hour})
 	session := b.lock(t)
 	_, err := session.Create(t.Context(), "app_rt", "app", newPassword)
-	ours := requireError(t, err, rotation.Retryable, "busy", "account app_rt of instance rm-1 is Unavailable: a change of it is under way")
+	ours := failureOf(t, err, rotation.Retryable, "busy", "account app_rt of instance rm-1 is Unavailable: a change of it is under way")
 	require.True(t, ours.Unanswered, "the change is being made")
 	_, err = b.Lock(t.Context(), target.Login{Place: place, Version: version}, pair)
 	requireError(t, err, rotation.Retryable, "busy", "account app_rt")
@@ -46,7 +46,7 @@ func TestSlowAccounts(t *testing.T) {
 	_, err = session.Differences(t.Context(), "app_rt", "app")
 	requireError(t, err, rotation.Retryable, "busy")
 	err = session.SetPassword(t.Context(), "app_rt", newPassword)
-	ours = requireError(t, err, rotation.Retryable, "IncorrectAccountStatus", "reset the password of account app_rt of instance rm-1 in cn-hangzhou", "another change")
+	ours = failureOf(t, err, rotation.Retryable, "IncorrectAccountStatus", "reset the password of account app_rt of instance rm-1 in cn-hangzhou", "another change")
 	require.False(t, ours.Unanswered, "that is an answer")
 	err = session.Drop(t.Context(), "app_rt")
 	requireError(t, err, rotation.Retryable, "IncorrectAccountStatus")
@@ -184,7 +184,7 @@ func TestCreateOfWhatExists(t *testing.T) {
 		require.NoError(t, session.Drop(t.Context(), "app_rt"))
 		b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.CloseAfter, Action: "CreateAccount"})
 		_, err = session.Create(t.Context(), "app_rt", "app", newPassword)
-		ours := requireError(t, err, rotation.Retryable, "reset")
+		ours := failureOf(t, err, rotation.Retryable, "reset")
 		require.True(t, ours.Unanswered)
 		b.instances.Settle("rm-1")
 		b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Action: "DescribeAccounts", Resource: "rm-1", Lag: time.Hour})
@@ -226,7 +226,7 @@ func TestLostAnswers(t *testing.T) {
 					return session.Drop(t.Context(), "other_rt")
 				}
 				err := act()
-				ours := requireError(t, err, rotation.Retryable, rotation.CodeOf(err))
+				ours := failureOf(t, err, rotation.Retryable, rotation.CodeOf(err))
 				require.True(t, ours.Unanswered, err)
 				require.Equal(t, 1, injected.Hits())
 				b.instances.Settle("rm-1")
@@ -249,7 +249,7 @@ func TestThrottledCalls(t *testing.T) {
 	require.True(t, b.server.Login("app_rt", newWord))
 
 	many := b.cloud.Inject(cloudsim.Fault{Kind: cloudsim.Throttle, Action: "ResetAccountPassword", Times: cloudsim.Always})
-	ours := requireError(t, session.SetPassword(t.Context(), "app_rt", rotation.NewSecret(oldWord)), rotation.Retryable, "Throttling.User", "no more requests")
+	ours := failureOf(t, session.SetPassword(t.Context(), "app_rt", rotation.NewSecret(oldWord)), rotation.Retryable, "Throttling.User", "no more requests")
 	require.False(t, ours.Unanswered, "nothing was carried out")
 	require.Equal(t, 4, many.Hits())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -271,7 +271,7 @@ func TestDrop(t *testing.T) {
 
 	b.instances.Change("rm-1", func(i *sim.Instance) { i.Delay = time.Hour })
 	err = session.Drop(t.Context(), "app")
-	ours := requireError(t, err, rotation.Retryable, "busy", "account app of instance rm-1 is still there")
+	ours := failureOf(t, err, rotation.Retryable, "busy", "account app of instance rm-1 is still there")
 	require.True(t, ours.Unanswered)
 }
 
@@ -302,7 +302,7 @@ func TestRefusedChanges(t *testing.T) {
 				"CreateAccount": createErr, "RevokeAccountPrivilege": revokeErr, "GrantAccountPrivilege": grantErr,
 				"ResetAccountPassword": session.SetPassword(t.Context(), "app_rt", newPassword), "DeleteAccount": session.Drop(t.Context(), "app_rt"),
 			} {
-				ours := requireError(t, err, c.kind, c.code, c.words, "instance rm-1 in cn-hangzhou")
+				ours := failureOf(t, err, c.kind, c.code, c.words, "instance rm-1 in cn-hangzhou")
 				require.False(t, ours.Unanswered)
 				if name == "denied" {
 					require.ErrorContains(t, err, "rds:"+action+" on acs:rds:cn-hangzhou:*:dbinstance/rm-1")
@@ -372,7 +372,7 @@ func TestCancelledWait(t *testing.T) {
 	cancel()
 	select {
 	case err := <-ended:
-		ours := requireError(t, err, rotation.Retryable, rotation.CodeOf(err))
+		ours := failureOf(t, err, rotation.Retryable, rotation.CodeOf(err))
 		require.True(t, ours.Unanswered)
 	case <-time.After(patience):
 		require.Fail(t, "it waits on")

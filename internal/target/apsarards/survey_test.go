@@ -129,7 +129,7 @@ func TestSurveyOfUnknownInstances(t *testing.T) {
 			q := question(rotation.SingleUser, "app")
 			q.By.Place = c.place
 			_, err := b.Survey(t.Context(), q)
-			ours := requireError(t, err, rotation.Permanent, c.code, c.words)
+			ours := failureOf(t, err, rotation.Permanent, c.code, c.words)
 			require.Equal(t, c.field, ours.Field)
 		})
 	}
@@ -216,7 +216,7 @@ func TestAddressOfTheSecret(t *testing.T) {
 			q.Client.Place.Host, q.Client.Place.Port = c.host, 3306
 			got, err := b.Survey(t.Context(), q)
 			if c.refused {
-				ours := requireError(t, err, rotation.Permanent, "", "lead to different servers")
+				ours := failureOf(t, err, rotation.Permanent, "", "lead to different servers")
 				require.Equal(t, "InstanceId", ours.Field)
 				return
 			}
