@@ -1,0 +1,138 @@
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/canary"
+	"rotor/internal/cloudsim"
+	"rotor/internal/devstack"
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+	"rotor/internal/wiring"
+)
+
+// awsRows are the two ways of AWS, with how many reads of the base version come before New's, which is followed by the put.
+var awsRows = map[string]struct {
+	add         func(*testing.T) devstack.Secret
+	readsBefore int64
+}{"alternating users": {newAWSPair, 0}, "single-user": {newAWSSingleUser, 1}}
+
+// No password is in histories, logs and errors, whatever a request that carries one meets.
+func TestAWSLeavesNoPasswords(t *testing.T) {
+	t.Parallel()
+	for row, r := range awsRows {
+		for _, kind := range []cloudsim.Kind{cloudsim.Throttle, cloudsim.ErrorBefore, cloudsim.ErrorAfter, cloudsim.Malformed, cloudsim.CloseAfter} {
+			t.Run(row+", "+string(kind), func(t *testing.T) {
+				t.Parallel()
+				secret := r.add(t)
+				fault := stack.Cloud.Inject(cloudsim.Fault{Kind: kind, API: cloudsim.AWSSecretsManager, Resource: secret.Name, Action: "PutSecretValue"})
+				require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+				require.Equal(t, 1, fault.Hits())
+				requireNoPasswords(t, secret)
+			})
+		}
+		t.Run(row+", panic", func(t *testing.T) {
+			t.Parallel()
+			secret := r.add(t)
+			taskQueue, store := servePanicking(t)
+			require.Equal(t, rotation.Rotated, outcome(t, start(t, taskQueue, secret, nil)).Outcome)
+			require.True(t, store.panicked.Load())
+			requireNoPasswords(t, secret)
+		})
+		for code, how := range map[string]struct {
+			breaks func(*front)
+			mends  func(*testing.T, *front)
+		}{
+			"refused": {(*front).goAway, func(t *testing.T, f *front) { f.comeBack(t) }},
+			"tls":     {func(f *front) { f.untrusted.Store(true) }, func(_ *testing.T, f *front) { f.untrusted.Store(false) }},
+		} {
+			t.Run(row+", "+code, func(t *testing.T) {
+				t.Parallel()
+				secret, f := r.add(t), newFront(t)
+				taskQueue := "front-" + secret.Name
+				startWorkerWith(t, taskQueue, map[string]string{"AWS_ENDPOINT_URL_SECRETS_MANAGER": f.url, "AWS_CA_BUNDLE": f.caFile, "ROTOR_STEP_BURST": "2s"})
+				var reads atomic.Int64
+				remove := stack.Cloud.After(func(call cloudsim.Request) {
+					if call.Resource == secret.Name && call.Action == "GetSecretValue" && call.Params["VersionId"] == secret.Version && reads.Add(1) == r.readsBefore+1 {
+						how.breaks(f)
+					}
+				})
+				defer remove()
+				run := start(t, taskQueue, secret, nil)
+				eventually(t, 40*time.Second, "the put fails", func() bool {
+					status, err := query(run)
+					return err == nil && status.Failure != nil && status.Failure.Code == code
+				})
+				how.mends(t, f)
+				require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+				requireNoPasswords(t, secret)
+			})
+		}
+	}
+}
+
+// panicking is a store whose first put panics with the value, as an SDK may.
+type panicking struct {
+	secretstore.Store
+	panicked atomic.Bool
+}
+
+func (p *panicking) PutPending(ctx context.Context, ref secretstore.Ref, version string, data rotation.Secret) error {
+	if !p.panicked.Swap(true) {
+		panic("can't send " + data.Reveal())
+	}
+	return p.Store.PutPending(ctx, ref, version, data)
+}
+
+// servePanicking runs a worker with such a store.
+func servePanicking(t *testing.T) (taskQueue string, store *panicking) {
+	t.Helper()
+	taskQueue = fmt.Sprintf("queue-%d", secretNumber.Add(1))
+	steps, err := wiring.Steps(settings(taskQueue))
+	require.NoError(t, err)
+	store = &panicking{Store: steps.Stores[rotation.StoreAWS]}
+	steps.Stores[rotation.StoreAWS] = store
+	w := wiring.New(temporal, steps, settings(taskQueue))
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	return taskQueue, store
+}
+
+// requireNoPasswords searches what the rotations of a secret left behind for every password that it has had.
+func requireNoPasswords(t *testing.T, secret devstack.Secret) {
+	t.Helper()
+	passwords := []rotation.Secret{secret.Password}
+	if secret.AdminSecret != "" {
+		passwords = append(passwords, secret.AdminPassword)
+	}
+	for _, v := range awsStored(t, secret.Name).Versions {
+		passwords = append(passwords, rotation.NewSecret(awsCredentialOf(t, &v).AccountPassword))
+	}
+	all, err := canary.Histories(t.Context(), temporal, stack.Temporal.Namespace)
+	require.NoError(t, err)
+	sources, err := canary.Folder(filepath.Dir(stack.Temporal.DatabaseFile))
+	require.NoError(t, err)
+	files := len(sources)
+	for _, s := range all {
+		if strings.Contains(s.Name, "/"+secret.Name+",") {
+			sources = append(sources, s)
+		}
+	}
+	require.Greater(t, len(sources), files, "its history is searched")
+	var requests strings.Builder
+	for _, r := range stack.Cloud.Requests() {
+		fmt.Fprintf(&requests, "%s %v\n", r, r.Params)
+	}
+	found, err := canary.Search(passwords, append(sources, canary.Text("the workers' log", workerLog.String()),
+		canary.Text("the server's log", stack.MySQL.Log()), canary.Text("the cloud's log", requests.String()))...)
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
