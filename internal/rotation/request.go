@@ -48,6 +48,8 @@ type Request struct {
 	Patience string `json:",omitempty"`
 
 	problems []*Error
+	// event says that it was no request, but an event of another program.
+	event bool
 }
 
 // fields of a request, by JSON name. UnmarshalJSON and the list of what is allowed come from here.
@@ -69,8 +71,30 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 		r.problems = append(r.problems, FieldError("request", `not a JSON object; wanted: {"SecretName": "...", "RegionId": "..."}`))
 		return nil
 	}
+	if event := lambdaEvent(raw); event != nil {
+		r.problems, r.event = append(r.problems, event), true
+		return nil
+	}
 	r.take("", raw, r.fields())
 	return nil
+}
+
+// lambdaEvent recognises what Secrets Manager gives to a rotation function, once and as a whole.
+func lambdaEvent(raw map[string]json.RawMessage) *Error {
+	_, id := raw["SecretId"]
+	_, token := raw["ClientRequestToken"]
+	if !id || !token {
+		return nil
+	}
+	wanted := `{"SecretName": "...", "RegionId": "...", "Store": "` + StoreAWS + `"}`
+	var name string
+	if json.Unmarshal(raw["SecretId"], &name) == nil {
+		if _, region, problem := reduceName(name); problem == nil && region != "" {
+			wanted = `{"SecretName": "` + name + `", "Store": "` + StoreAWS + `"}`
+		}
+	}
+	return FieldError("SecretId, ClientRequestToken", "this is a rotation event of Secrets Manager for a Lambda, which is called once for each Step; "+
+		"a rotation here is one request with SecretName, RegionId and Store, and runs all steps itself: %s", wanted)
 }
 
 // take decodes the fields that are known, and remembers what is wrong with the others. Fields of an object within are named with its
@@ -153,6 +177,9 @@ var (
 // problem at once in one permanent error.
 func (r Request) Validate() (Request, error) {
 	problems := slices.Clone(r.problems)
+	if r.event {
+		return r, joinProblems(problems)
+	}
 	add := func(err *Error) { problems = append(problems, err) }
 	if r.Store == "" {
 		r.Store = StoreAlibabaKMS
