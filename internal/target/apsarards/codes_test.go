@@ -12,6 +12,7 @@ import (
 	"rotor/internal/rotation"
 	"rotor/internal/target"
 	"rotor/internal/target/apsarards"
+	"rotor/internal/wire/wiretest"
 )
 
 // answering is a target in front of a server that answers each action in one way.
@@ -197,4 +198,12 @@ func TestReadWriteSplittingAddressesAreLeftOut(t *testing.T) {
 	require.NoError(t, err)
 	answers.Probe(t.Context(), login("app", oldWord))
 	require.Equal(t, "rm.example:3307", seen)
+}
+
+func TestNothingWasSent(t *testing.T) {
+	nowhere, err := apsarards.New(apsarards.Options{Endpoint: wiretest.Nobody})
+	require.NoError(t, err)
+	ours := failureOf(t, apsarards.SessionOf(nowhere, place, version).SetPassword(t.Context(), "app", newPassword), rotation.Retryable, "refused",
+		"nothing was sent, so nothing has changed")
+	require.False(t, ours.Unanswered)
 }
