@@ -362,6 +362,10 @@ func TestApsaraRefusals(t *testing.T) {
 		"a standby account that is somebody else's": {func(t *testing.T, s devstack.Secret) { stranger(t, s) }, nil, []string{"_rt", "somebody else", "AdoptStandby"}},
 		"a standby account, and no way to see whose": {func(t *testing.T, s devstack.Secret) { outOfReach(t, s); stranger(t, s) }, nil,
 			[]string{"_rt", "can't reach the server", "AdoptStandby"}},
+		"a standby account that only an older version names, and no way to see whose": {func(t *testing.T, s devstack.Secret) {
+			outOfReach(t, s)
+			withFormer(t, s, stranger(t, s), "")
+		}, nil, []string{"_rt", "can't reach the server", "AdoptStandby"}},
 		"accounts can't be listed": {func(_ *testing.T, s devstack.Secret) {
 			stack.Cloud.Inject(about(s, cloudsim.Fault{Kind: cloudsim.Deny, Action: "DescribeAccounts", Times: cloudsim.Always}))
 		}, nil, []string{"rds:DescribeAccounts on acs:rds:cn-hangzhou:*:dbinstance/rm-", "Forbidden.RAM"}},
@@ -402,15 +406,24 @@ func stranger(t *testing.T, secret devstack.Secret) credential {
 // withOddPrevious leaves a standby account and a previous version with a password that SQL takes and the API does not.
 func withOddPrevious(t *testing.T, secret devstack.Secret) {
 	t.Helper()
-	theirs := stranger(t, secret)
+	odd := credential{stranger(t, secret).AccountName, "only letters"}
+	withFormer(t, secret, odd, alibabakms.Previous)
+	setPasswordBySQL(t, odd.AccountName, odd.AccountPassword)
+}
+
+// withFormer adds a version that is older than the current one, with a stage or without.
+func withFormer(t *testing.T, secret devstack.Secret, c credential, stage string) {
+	t.Helper()
 	s := stored(t, secret.Name)
-	previous := *s.Holder(alibabakms.Current)
-	now := credentialOf(t, &previous)
-	previous.ID, previous.Stages, previous.Created = "before", []string{alibabakms.Previous}, previous.Created.Add(-time.Hour)
-	previous.Data = strings.Replace(strings.Replace(previous.Data, now.AccountPassword, "only letters", 1), `"`+now.AccountName+`"`, `"`+theirs.AccountName+`"`, 1)
-	s.Versions = append([]alibabakms.Version{previous}, s.Versions...)
+	former := *s.Holder(alibabakms.Current)
+	now := credentialOf(t, &former)
+	former.ID, former.Stages, former.Created = "former", nil, former.Created.Add(-time.Hour)
+	if stage != "" {
+		former.Stages = []string{stage}
+	}
+	former.Data = strings.Replace(strings.Replace(former.Data, now.AccountPassword, c.AccountPassword, 1), `"`+now.AccountName+`"`, `"`+c.AccountName+`"`, 1)
+	s.Versions = append([]alibabakms.Version{former}, s.Versions...)
 	kms().Put(s)
-	setPasswordBySQL(t, theirs.AccountName, "only letters")
 }
 
 func setPasswordBySQL(t *testing.T, account, password string) {
