@@ -62,7 +62,7 @@ func TestAWSRefusals(t *testing.T) {
 		"reading is denied": {func(t *testing.T, s devstack.Secret) {
 			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: s.Name, Action: "GetSecretValue", Times: cloudsim.Always})
 		}, nil, []string{"secretsmanager:GetSecretValue", "AccessDeniedException"}},
-		"the store makes no such passwords": {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) {
+		"a policy that leaves no characters": {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) {
 			r.Password = rotation.PasswordPolicy{ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true}
 		}, []string{"Password", "no characters"}},
 		"a standby account that is somebody else's": {func(t *testing.T, s devstack.Secret) {
