@@ -37,7 +37,7 @@ const queue = "endtoend"
 func TestMain(m *testing.M) {
 	// The tests wait for servers most of the time, so many more of them than there are processors run side by side.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "10"); err != nil {
 		panic(err)
 	}
 	code, err := runWithStack(m)

@@ -35,7 +35,18 @@ func parkedRotation(t *testing.T) (devstack.Secret, client.WorkflowRun) {
 	return secret, run
 }
 
-func decide(t *testing.T, run client.WorkflowRun, choice, reason string) error {
+// decide sends a decision. A busy worker may have to come to the rotation's present state again, and say until then that it is not parked.
+func decide(t *testing.T, run client.WorkflowRun, choice, reason string) (err error) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		err = decideOnce(t, run, choice, reason)
+		if err == nil || !strings.Contains(err.Error(), "is not parked") || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func decideOnce(t *testing.T, run client.WorkflowRun, choice, reason string) error {
 	t.Helper()
 	handle, err := temporal.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
 		WorkflowID: run.GetID(), RunID: run.GetRunID(), UpdateName: choice, Args: []any{workflows.Decide{Reason: reason, By: "a test"}},

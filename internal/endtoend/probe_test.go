@@ -33,9 +33,14 @@ func start(t *testing.T, taskQueue string, secret devstack.Secret, ask func(*rot
 	}
 	valid, _ := req.Validate() // what is wrong with it is the workflow's to say
 	id := valid.WorkflowID()
+	// A worker that is killed is to be noticed soon. Else a busy machine may take its time.
+	taskTimeout := 10 * time.Second
+	if taskQueue != queue {
+		taskTimeout = 2 * time.Second
+	}
 	run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: taskQueue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true,
-		WorkflowTaskTimeout: 2 * time.Second,
+		WorkflowTaskTimeout: taskTimeout,
 	}, rotation.WorkflowType, req)
 	require.NoError(t, err)
 	return run
@@ -62,7 +67,7 @@ func rotate(t *testing.T, secret devstack.Secret, ask func(*rotation.Request)) r
 
 func outcome(t *testing.T, run client.WorkflowRun) rotation.Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	var result rotation.Result
 	err := run.Get(ctx, &result)
@@ -79,7 +84,7 @@ func outcome(t *testing.T, run client.WorkflowRun) rotation.Result {
 }
 
 func query(run client.WorkflowRun) (rotation.Status, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var status rotation.Status
 	value, err := temporal.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), rotation.QueryStatus)
