@@ -98,8 +98,9 @@ func toTemporal(step rotation.Step, attempt int32, err error) error {
 	failure := rotation.FailureOf(step, e)
 	failure.Attempt = attempt
 	return temporal.NewApplicationErrorWithOptions(e.Error(), string(e.Kind), temporal.ApplicationErrorOptions{
-		NonRetryable: e.Kind != rotation.Retryable,
-		Details:      []any{failure},
+		NonRetryable:   e.Kind != rotation.Retryable,
+		NextRetryDelay: e.RetryAfter,
+		Details:        []any{failure},
 	})
 }
 

@@ -63,3 +63,21 @@ func TestOnlyOurWordsPassTheEdge(t *testing.T) {
 		})
 	}
 }
+
+// A step that found no slot says when to come again, and that it was not begun.
+func TestAStepThatWasNotBegunSaysWhenToTryAgain(t *testing.T) {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestActivityEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Edge{}}})
+	env.RegisterActivityWithOptions(func(context.Context) error {
+		return &rotation.Error{Kind: rotation.Retryable, Text: "full", Untried: true, RetryAfter: 700 * time.Millisecond}
+	}, activity.RegisterOptions{Name: "Set"})
+	_, err := env.ExecuteActivity("Set")
+	var app *temporal.ApplicationError
+	require.True(t, errors.As(err, &app))
+	require.Equal(t, 700*time.Millisecond, app.NextRetryDelay())
+	var failure rotation.Failure
+	require.NoError(t, app.Details(&failure))
+	require.True(t, failure.Untried)
+}

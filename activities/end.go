@@ -30,10 +30,11 @@ type EndResult struct {
 
 // End moves the current stage from the base version to this rotation's, and proves it: read back, and logged in.
 func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
-	s, err := r.scene(in.Plan)
+	s, err := r.sceneAtTarget(in.Plan)
 	if err != nil {
 		return EndResult{}, err
 	}
+	defer s.leave()
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return EndResult{}, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -18,9 +19,12 @@ const typeStillRunning = "StillRunning"
 // Follower waits for rotations that somebody else started.
 type Follower struct {
 	Client client.Client
-	// Wait bounds one look; between two the activity is retried, so that it holds no slot.
+	// Wait bounds the first look, within which most rotations end. A rotation that is open longer may be parked for days: later looks are
+	// short, and between two the activity is retried, so that it holds no slot.
 	Wait time.Duration
 }
+
+const laterLook = time.Second
 
 // FollowInput names a rotation.
 type FollowInput struct{ WorkflowID string }
@@ -34,7 +38,11 @@ type FollowResult struct {
 
 // Follow gives the outcome of the running, else the last rotation of the id. It fails with a retryable error while that is open.
 func (f *Follower) Follow(ctx context.Context, in FollowInput) (FollowResult, error) {
-	waiting, cancel := context.WithTimeout(ctx, f.Wait)
+	wait := f.Wait
+	if activity.GetInfo(ctx).Attempt > 1 {
+		wait = min(wait, laterLook)
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var result FollowResult
 	err := f.Client.GetWorkflow(waiting, in.WorkflowID, "").Get(waiting, &result.Result)
@@ -43,7 +51,7 @@ func (f *Follower) Follow(ctx context.Context, in FollowInput) (FollowResult, er
 	}
 	if waiting.Err() != nil {
 		return FollowResult{}, temporal.NewApplicationErrorWithOptions("the rotation "+in.WorkflowID+" is still running", typeStillRunning,
-			temporal.ApplicationErrorOptions{NextRetryDelay: f.Wait})
+			temporal.ApplicationErrorOptions{})
 	}
 	var failed *temporal.WorkflowExecutionError
 	if !errors.As(err, &failed) {

@@ -20,10 +20,11 @@ const mostTries = 3
 
 // Inspect looks at what a parked rotation has left, for the person who has to decide. It changes nothing, and what it can't see it says.
 func (r *Rotation) Inspect(ctx context.Context, in InspectInput) (rotation.Situation, error) {
-	s, err := r.scene(in.Plan)
+	s, err := r.sceneAtTarget(in.Plan)
 	if err != nil {
 		return rotation.Situation{}, err
 	}
+	defer s.leave()
 	found := rotation.Situation{Seen: r.Now()}
 	seen, err := s.versions(ctx)
 	if err != nil {

@@ -33,6 +33,7 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 	if err != nil {
 		return rotation.Plan{}, err
 	}
+	defer s.leave()
 	if err := s.checkAllowed(); err != nil {
 		return rotation.Plan{}, err
 	}
@@ -63,6 +64,9 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	p.Account, p.Address = doc.Account, s.login(doc).Place.Address()
 	if !s.target.Traits().APIAdmin {
 		p.Admin = doc.Admin
+	}
+	if err := s.takeTarget(); err != nil {
+		return rotation.Plan{}, err
 	}
 	if current.Version == p.Version {
 		return s.finished(doc), nil

@@ -19,6 +19,7 @@ func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 	if err != nil {
 		return NewResult{}, err
 	}
+	defer s.leave()
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return NewResult{}, err

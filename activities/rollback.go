@@ -31,10 +31,11 @@ type RollbackResult struct {
 // Rollback brings store and target back to where Look found them, and proves it by logging in. An error means that there is no
 // proof (yet).
 func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResult, error) {
-	s, err := r.scene(in.Plan)
+	s, err := r.sceneAtTarget(in.Plan)
 	if err != nil {
 		return RollbackResult{}, err
 	}
+	defer s.leave()
 	s.setUncertain = in.SetUncertain
 	// An adopted version's password is set, whoever did it.
 	in.SetStarted = in.SetStarted || in.Plan.Adopted

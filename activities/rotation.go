@@ -35,6 +35,8 @@ type Rotation struct {
 	LastRotated func(ctx context.Context, workflowID string) (time.Time, error)
 	// Pause waits; it returns the context's error if that ends first.
 	Pause func(ctx context.Context, d time.Duration) error
+	// StoreSlots and TargetSlots bound how many steps are at one store's region and at one server at once; nil: no bound.
+	StoreSlots, TargetSlots *Slots
 	// LongestAttempt is the time limit of one attempt of a step.
 	LongestAttempt time.Duration
 }
@@ -72,6 +74,8 @@ type scene struct {
 	ref    secretstore.Ref
 	target target.Target
 	method method
+	// leaving give back the slots that the step has taken.
+	leaving []func()
 	// rule is what the target takes as a password; Look's survey finds it.
 	rule rotation.PasswordRule
 	// byAPI: what this step has seen of logins is, in part, an API's word.
@@ -100,6 +104,7 @@ func (s *scene) newPassword(ctx context.Context) (rotation.Secret, error) {
 	return rotation.Secret{}, rotation.FieldError("Password.Source", "store %s generated %d passwords that the target would not take", s.plan.Store, tries)
 }
 
+// scene sets a step up. Its end is to be told with leave.
 func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
 	s, ref, err := r.store(p.Store, p.Region, cmp.Or(p.ARN, p.Secret))
 	if err != nil {
@@ -109,9 +114,40 @@ func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &scene{Rotation: r, plan: p, store: s, ref: ref, target: t}
+	leaveStore, err := r.StoreSlots.take(placeStore, p.Store+" in "+p.Region)
+	if err != nil {
+		return nil, err
+	}
+	found := &scene{Rotation: r, plan: p, store: s, ref: ref, target: t, leaving: []func(){leaveStore}}
 	found.method = found.methodOf(p.Strategy)
 	return found, nil
+}
+
+// sceneAtTarget is a scene of a step that works at the target, too.
+func (r *Rotation) sceneAtTarget(p rotation.Plan) (*scene, error) {
+	s, err := r.scene(p)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.takeTarget()
+}
+
+// takeTarget takes a slot of the target, as soon as its address is known. Without one, the step leaves.
+func (s *scene) takeTarget() error {
+	leaveTarget, err := s.TargetSlots.take(placeTarget, s.plan.Address)
+	if err != nil {
+		s.leave()
+		return err
+	}
+	s.leaving = append(s.leaving, leaveTarget)
+	return nil
+}
+
+// leave gives back the slots that the step has taken.
+func (s *scene) leave() {
+	for _, leave := range s.leaving {
+		leave()
+	}
 }
 
 func (s *scene) versions(ctx context.Context) (rotation.Versions, error) {

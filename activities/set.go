@@ -22,10 +22,11 @@ type SetResult struct {
 
 // Set makes the target accept the pending version's password.
 func (r *Rotation) Set(ctx context.Context, in StepInput) (SetResult, error) {
-	s, err := r.scene(in.Plan)
+	s, err := r.sceneAtTarget(in.Plan)
 	if err != nil {
 		return SetResult{}, err
 	}
+	defer s.leave()
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return SetResult{}, err

@@ -19,10 +19,11 @@ type TestResult struct {
 
 // Test logs in with the pending version as a client would, and compares what the two accounts may do.
 func (r *Rotation) Test(ctx context.Context, in StepInput) (TestResult, error) {
-	s, err := r.scene(in.Plan)
+	s, err := r.sceneAtTarget(in.Plan)
 	if err != nil {
 		return TestResult{}, err
 	}
+	defer s.leave()
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return TestResult{}, err

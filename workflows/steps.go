@@ -76,9 +76,14 @@ func (w *run) attempt(ctx workflow.Context, step rotation.Step, activity, input,
 func (w *run) step(ctx workflow.Context, step rotation.Step, patience time.Duration, try func(workflow.Context) error) error {
 	deadline := workflow.Now(ctx).Add(patience)
 	w.begin(ctx, step)
-	for pause := w.timing.FirstPause; ; pause = min(2*pause, w.timing.LongestPause) {
+	for growing := w.timing.FirstPause; ; growing = min(2*growing, w.timing.LongestPause) {
 		err := try(ctx)
 		var f *failed
+		pause := growing
+		if errors.As(err, &f) && f.Untried {
+			// Nothing has failed; others are at work at the same place, and soon done.
+			pause /= untriedShare
+		}
 		if !errors.As(err, &f) || f.Kind != rotation.Retryable || patience > 0 && workflow.Now(ctx).Add(pause).After(deadline) {
 			w.end(ctx, step, err)
 			return err
@@ -95,6 +100,9 @@ func (w *run) step(ctx workflow.Context, step rotation.Step, patience time.Durat
 		w.again(ctx, step)
 	}
 }
+
+// untriedShare is by how much the pause is shorter for a step that found no slot. It grows like the others, or a history would fill up.
+const untriedShare = 5
 
 func (w *run) sleep(ctx workflow.Context, d time.Duration, why string) error {
 	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: why}).Get(ctx, nil)

@@ -21,15 +21,18 @@ import (
 type connection struct {
 	temporal config.Temporal
 	queue    string
-	settings *config.Settings
-	flags    *pflag.FlagSet
-	options  client.Options
+	// taskTimeout is that of the workflows that are started; 0: as the server has it.
+	taskTimeout time.Duration
+	settings    *config.Settings
+	flags       *pflag.FlagSet
+	options     client.Options
 }
 
 func (c *connection) bind(cmd *cobra.Command) {
 	c.temporal.Bind(cmd.Flags())
 	c.settings = &config.Settings{}
 	c.settings.Text(&c.queue, "task-queue", "ROTOR_TASK_QUEUE", config.DefaultTaskQueue, "Temporal task queue of the workers")
+	config.WorkflowTaskTimeout(c.settings, &c.taskTimeout)
 	c.settings.Bind(cmd.Flags())
 	c.flags = cmd.Flags()
 }

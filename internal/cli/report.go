@@ -167,6 +167,10 @@ func (a *app) conclude(req rotation.Request, s *watch.Snapshot) {
 	}
 	outcome := a.paint(outcomeColour(r.Outcome), string(r.Outcome))
 	if s.Closing.Status == enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED {
+		if r.Outcome == rotation.Refused {
+			a.printf("%s after %s, before it had changed anything.\n", a.paint(yellow, "Cancelled"), took)
+			return
+		}
 		outcome = "Cancelled, " + outcome
 	}
 	switch r.Outcome {

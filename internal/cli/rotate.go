@@ -132,6 +132,7 @@ func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, 
 		// Without it the SDK hands out the running one as if it had just been started.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            workflows.Summary(c.req),
+		WorkflowTaskTimeout:                      c.taskTimeout,
 	}, rotation.WorkflowType, c.req)
 }
 

@@ -214,6 +214,7 @@ func (c *scheduleCall) spec(offset time.Duration) client.ScheduleSpec {
 func (c *scheduleCall) action() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: scheduledID(c.req), Workflow: rotation.WorkflowType, Args: []any{c.req}, TaskQueue: c.queue, StaticSummary: workflows.Summary(c.req),
+		WorkflowTaskTimeout: c.taskTimeout,
 	}
 }
 
@@ -276,6 +277,7 @@ func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
 	action := was.Action.(*client.ScheduleWorkflowAction)
 	differ("task queue", action.TaskQueue, c.queue)
 	differ("workflow id", action.ID, scheduledID(c.req))
+	differ("workflow task timeout", intervalText(action.WorkflowTaskTimeout), intervalText(c.taskTimeout))
 	before, now := fieldsOf(requestOf(action)), fieldsOf(&c.req)
 	names := maps.Clone(before)
 	maps.Copy(names, now)

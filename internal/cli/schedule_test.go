@@ -42,6 +42,8 @@ func TestScheduleIsMadeAndChangedAndDeleted(t *testing.T) {
 	require.Equal(t, "scheduled/alibaba-kms/cn-hangzhou/"+secret.Name, action.ID)
 	require.WithinDuration(t, time.Now().Add(30*24*time.Hour), d.Info.NextActionTimes[0], time.Minute, "the first comes after one interval")
 
+	require.Zero(t, action.WorkflowTaskTimeout, "as the server has it")
+
 	// Again, nothing changes, the next time neither.
 	same := run(t, words("schedule", secret, "--every", "30d", "-o", "json"))
 	require.Contains(t, same.stdout, `"Done": "unchanged"`)
@@ -130,4 +132,18 @@ func TestScheduleRotates(t *testing.T) {
 	require.GreaterOrEqual(t, canonical, 2)
 	s := stored(t, secret)
 	require.NotEqual(t, secret.Version, s.Holder(alibabakms.Current).ID)
+}
+
+// How soon a worker that dies in the midst of a decision is noticed can be said to all commands that start rotations.
+func TestWorkflowTaskTimeout(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	require.Equal(t, cli.ExitOK, run(t, words("rotate", secret, "--workflow-task-timeout", "3s")).code)
+	d, err := temporal.DescribeWorkflowExecution(t.Context(), workflowID(secret), "")
+	require.NoError(t, err)
+	require.Equal(t, 3*time.Second, d.GetExecutionConfig().GetDefaultWorkflowTaskTimeout().AsDuration())
+	require.Equal(t, cli.ExitOK, run(t, words("schedule", secret, "--every", "30d", "--workflow-task-timeout", "4s")).code)
+	require.Equal(t, 4*time.Second, scheduleOf(t, secret).Schedule.Action.(*client.ScheduleWorkflowAction).WorkflowTaskTimeout)
+	changed := run(t, words("schedule", secret, "--every", "30d"))
+	require.Contains(t, changed.stdout, "workflow task timeout: 4s -> 0s")
 }

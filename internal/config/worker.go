@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	"rotor/internal/rotation"
@@ -40,10 +41,26 @@ type Worker struct {
 	Sticky        time.Duration
 	StopTimeout   time.Duration
 	MaxActivities int
+	// MaxPerTarget and MaxPerStore are how many of the steps may be at one database server, and at one region of a store, at once.
+	MaxPerTarget, MaxPerStore int
+	// WorkflowTaskTimeout is for the workflows that this worker starts; 0: as the server has it.
+	WorkflowTaskTimeout time.Duration
+
+	// Deployment and BuildID make the worker a versioned one; "" is none.
+	Deployment, BuildID string
 
 	LogFormat string
 	LogLevel  string
 }
+
+// WorkflowTaskTimeout is a setting of all that start rotations.
+func WorkflowTaskTimeout(s *Settings, into *time.Duration) {
+	s.Duration(into, "workflow-task-timeout", "ROTOR_WORKFLOW_TASK_TIMEOUT", 0, 0,
+		"how soon a worker that dies in the midst of a decision is noticed, 1s to 2m; 0: as Temporal has it (10s)")
+}
+
+// Version is the worker's version within its deployment.
+func (w *Worker) Version() string { return cmp.Or(w.BuildID, Version()) }
 
 // Settings names them.
 func (w *Worker) Settings() *Settings {
@@ -75,6 +92,11 @@ func (w *Worker) Settings() *Settings {
 	s.Duration(&w.Sticky, "sticky", "ROTOR_STICKY", 5*time.Second, 100*time.Millisecond, "how long a workflow waits for the worker that has it in memory")
 	s.Duration(&w.StopTimeout, "stop-timeout", "ROTOR_STOP_TIMEOUT", 30*time.Second, 0, "how long steps that run may go on after SIGTERM")
 	s.Number(&w.MaxActivities, "max-activities", "ROTOR_MAX_ACTIVITIES", 100, 1, "how many steps may run at once")
+	s.Number(&w.MaxPerTarget, "max-per-target", "ROTOR_MAX_PER_TARGET", 20, 1, "how many steps may be at one database server at once, so that one that hangs leaves room for others")
+	s.Number(&w.MaxPerStore, "max-per-store", "ROTOR_MAX_PER_STORE", 50, 1, "the same for one region of a secret store")
+	WorkflowTaskTimeout(s, &w.WorkflowTaskTimeout)
+	s.Text(&w.Deployment, "deployment", "ROTOR_DEPLOYMENT", "", "name of the worker deployment; with it the worker is versioned, and does nothing until its version is made current")
+	s.Text(&w.BuildID, "build-id", "ROTOR_BUILD_ID", "", "version within the deployment; without it, what the program was built from")
 	s.Text(&w.LogFormat, "log-format", "ROTOR_LOG_FORMAT", "text", "text or json", "text", "json")
 	s.Text(&w.LogLevel, "log-level", "ROTOR_LOG_LEVEL", "info", "debug, info, warn or error", "debug", "info", "warn", "error")
 	return s

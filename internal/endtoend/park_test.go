@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -48,12 +49,14 @@ func decide(t *testing.T, run client.WorkflowRun, choice, reason string) (err er
 
 func decideOnce(t *testing.T, run client.WorkflowRun, choice, reason string) error {
 	t.Helper()
-	handle, err := temporal.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	handle, err := temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: run.GetID(), RunID: run.GetRunID(), UpdateName: choice, Args: []any{workflows.Decide{Reason: reason, By: "a test"}},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	require.NoError(t, err)
-	return handle.Get(t.Context(), nil)
+	return handle.Get(ctx, nil)
 }
 
 func TestParkedRotationIsDecided(t *testing.T) {

@@ -47,8 +47,17 @@ func Serve(ctx context.Context, options client.Options, settings config.Worker, 
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start polling task queue %s: %w", settings.TaskQueue, err)
 	}
-	connected(fmt.Sprintf("rotor worker %s: Temporal %s, namespace %s, task queue %s", config.Version(), options.HostPort, options.Namespace, settings.TaskQueue))
+	connected(greeting(options, settings))
 	<-ctx.Done()
 	w.Stop()
 	return nil
+}
+
+// greeting says what a worker is connected to.
+func greeting(options client.Options, settings config.Worker) string {
+	text := fmt.Sprintf("rotor worker %s: Temporal %s, namespace %s, task queue %s", config.Version(), options.HostPort, options.Namespace, settings.TaskQueue)
+	if settings.Deployment != "" {
+		text += fmt.Sprintf(", version %s of deployment %s (it does nothing until that is made current)", settings.Version(), settings.Deployment)
+	}
+	return text
 }

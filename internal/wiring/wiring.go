@@ -34,9 +34,23 @@ func New(c client.Client, steps *activities.Rotation, settings config.Worker) wo
 		MaxHeartbeatThrottleInterval:           settings.Heartbeat,
 		DefaultHeartbeatThrottleInterval:       settings.Heartbeat,
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
+		DeploymentOptions:                      deployment(settings),
 	})
 	Register(w, c, steps, settings)
 	return w
+}
+
+// deployment makes the worker a versioned one, where that is asked for. Runs go on with the version that is current: a parked one would
+// else keep an old version alive for ever.
+func deployment(settings config.Worker) worker.DeploymentOptions {
+	if settings.Deployment == "" {
+		return worker.DeploymentOptions{}
+	}
+	return worker.DeploymentOptions{
+		UseVersioning:             true,
+		Version:                   worker.WorkerDeploymentVersion{DeploymentName: settings.Deployment, BuildID: settings.Version()},
+		DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	}
 }
 
 // Registry is what workflows and activities are registered with: a worker, or a test environment.
@@ -57,7 +71,7 @@ func Register(w Registry, c client.Client, steps *activities.Rotation, settings 
 func Timing(settings config.Worker) workflows.Timing {
 	return workflows.Timing{
 		Attempt: settings.StepTimeout, Heartbeat: settings.Heartbeat, Burst: settings.StepBurst,
-		FirstPause: settings.FirstPause, LongestPause: settings.LongestPause,
+		FirstPause: settings.FirstPause, LongestPause: settings.LongestPause, WorkflowTask: settings.WorkflowTaskTimeout,
 	}
 }
 
@@ -86,6 +100,8 @@ func Steps(settings config.Worker) (*activities.Rotation, error) {
 		Now:            time.Now,
 		Pause:          pause,
 		LongestAttempt: settings.StepTimeout,
+		TargetSlots:    &activities.Slots{Limit: settings.MaxPerTarget},
+		StoreSlots:     &activities.Slots{Limit: settings.MaxPerStore},
 	}, nil
 }
 
