@@ -110,6 +110,10 @@ var courses = map[string]struct {
 		edit(t, s.Name, without("MasterSecret"))
 		rotateOnce(t, l, s)
 	}},
+	"alibaba-kms-also-store-passwords.json": {secret: newSecret, over: "alibaba-kms-dual-account.json", run: func(t *testing.T, l limited, s devstack.Secret) {
+		result := outcome(t, start(t, l.queue, s, func(r *rotation.Request) { r.Password.Source = rotation.PasswordSourceStore }))
+		require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+	}},
 	"apsara-rds-dual-account.json": {secret: newApsara, run: func(t *testing.T, l limited, s devstack.Secret) {
 		run := start(t, l.queue, s, nil)
 		failing := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: s.Name, Action: "ListSecretVersionIds", If: func(cloudsim.Request) bool {
