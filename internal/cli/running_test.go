@@ -177,7 +177,7 @@ func TestEndedFromOutside(t *testing.T) {
 	}{
 		"cancelled while it looks": {
 			"ListSecretVersionIds", cloudsim.Throttle, cloudsim.Always, func(ctx context.Context, id string) error { return temporal.CancelWorkflow(ctx, id, "") }, cli.ExitRefused,
-			[]string{"cancel requested", "Cancelled, Refused after", "the rotation was cancelled"}, "Canceled",
+			[]string{"cancel requested", "Cancelled after", "before it had changed anything"}, "Canceled",
 		},
 		"cancelled after New": {
 			"PutSecretValue", cloudsim.Slow, 1, func(ctx context.Context, id string) error { return temporal.CancelWorkflow(ctx, id, "") }, cli.ExitRolledBack,

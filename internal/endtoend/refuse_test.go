@@ -85,7 +85,7 @@ func TestRefusals(t *testing.T) {
 		"unknown store":        {func(*testing.T, devstack.Secret) {}, func(r *rotation.Request) { r.Store = "vault" }, []string{"Store", "vault", "alibaba-kms"}},
 		"within the grace time": {func(t *testing.T, s devstack.Secret) {
 			secret := stored(t, s.Name)
-			secret.Versions[0].Created = time.Now().Add(-10 * time.Minute)
+			secret.Versions[0].Created = time.Now().Add(-10*time.Minute - 30*time.Second)
 			kms().Put(secret)
 		}, func(r *rotation.Request) { r.Now = false }, []string{"grace", "49m", "--now"}},
 		"a standby account that is somebody else's": {func(t *testing.T, s devstack.Secret) {
