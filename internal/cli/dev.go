@@ -39,7 +39,7 @@ func (a *app) dev(ctx context.Context, path string) (err error) {
 			return err
 		}
 	}
-	l, err := a.startLocal(ctx, a.Stderr, "", func(ctx context.Context, s *devstack.Stack) error {
+	l, err := a.startLocal(ctx, a.Stderr, "", func(string) bool { return true }, func(ctx context.Context, s *devstack.Stack) error {
 		for _, k := range kinds {
 			if _, err := k.add(s, ctx, k.Secret); err != nil {
 				return err
@@ -52,7 +52,7 @@ func (a *app) dev(ctx context.Context, path string) (err error) {
 		return err
 	}
 	remove := func() error { return nil }
-	defer func() { err = errors.Join(err, failed(remove()), failed(l.close())) }()
+	defer func() { err = over(err, errors.Join(remove(), l.close())) }()
 	if path != "" {
 		written, err := writeEnvFile(path, l.Exports())
 		if err != nil {

@@ -28,7 +28,8 @@ type local struct {
 	client   client.Client
 	worker   chan error
 	stop     context.CancelFunc
-	restore  []func()
+	// restore gives the process its environment back.
+	restore func()
 }
 
 // quickly are defaults of the worker's settings for a stack that is there to be looked at, and taken down at once.
@@ -36,22 +37,23 @@ var quickly = map[string]string{"ROTOR_STOP_TIMEOUT": "2s", "ROTOR_FIRST_PAUSE":
 
 // startLocal starts the stack, lets seed make its secrets, and starts the worker, which logs to log. What was started when something
 // fails, or when ctx ends, is taken down again.
-func (a *app) startLocal(ctx context.Context, log io.Writer, level string, seed func(context.Context, *devstack.Stack) error) (_ *local, err error) {
+// Of the caller's settings, the worker has those that keeps names; whatever points at another Temporal or cloud is never among them.
+func (a *app) startLocal(ctx context.Context, log io.Writer, level string, keeps func(name string) bool, seed func(context.Context, *devstack.Stack) error) (_ *local, err error) {
 	a.busy.Store(true)
 	stack, err := devstack.Start(ctx, devstack.Options{Out: a.Stdout, MySQL: mysqld.Options{TLS: true}})
 	if err != nil {
-		return nil, starting(ctx, err)
+		return nil, over(starting(ctx, err), nil)
 	}
 	l := &local{Stack: stack, worker: make(chan error, 1)}
 	defer func() {
 		if err != nil {
-			err = errors.Join(starting(ctx, err), l.close())
+			err = over(starting(ctx, err), l.close())
 		}
 	}()
 	if err := seed(ctx, stack); err != nil {
 		return nil, err
 	}
-	l.inside = a.within(stack.Env())
+	l.inside = a.within(stack.Env(), keeps)
 	if err := l.readSettings(level); err != nil {
 		return nil, err
 	}
@@ -65,15 +67,44 @@ func (a *app) startLocal(ctx context.Context, log io.Writer, level string, seed 
 // starting says why a stack did not come up; what was interrupted did not fail.
 func starting(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &exitError{ExitInterrupted, errors.New("interrupted; nothing is left behind")}
+		return &exitError{ExitInterrupted, errInterrupted}
 	}
 	return &exitError{ExitUsage, fmt.Errorf("start the local stack: %w", err)}
 }
 
-// within is this execution in another environment.
-func (a *app) within(env map[string]string) *app {
+// over is how the command that had a stack ends, now that it is taken down. What was left there is said beside anything else.
+func over(err, closing error) error {
+	var exit *exitError
+	switch {
+	case closing == nil && errors.Is(err, errInterrupted):
+		return &exitError{ExitInterrupted, fmt.Errorf("%w; nothing is left behind", errInterrupted)}
+	case closing != nil && errors.As(err, &exit):
+		return &exitError{max(exit.code, ExitRefused), errors.Join(exit.err, closing)}
+	case closing != nil:
+		return failed(errors.Join(err, closing))
+	}
+	return err
+}
+
+// pointsElsewhere says whether a variable tells where a Temporal or a cloud is, or how to be let in there.
+func pointsElsewhere(name string) bool {
+	for _, prefix := range []string{"TEMPORAL_", "AWS_", "ALIBABA_CLOUD_", "ROTOR_ALIBABA_", "SECRETS_MANAGER_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return slices.Contains([]string{config.SettingStores, "ROTOR_ALLOW_HTTP", "ROTOR_DEPLOYMENT", "ROTOR_BUILD_ID"}, name)
+}
+
+// within is this execution in an environment that points at a stack, with the caller's variables where keeps says so.
+func (a *app) within(env map[string]string, keeps func(name string) bool) *app {
 	inside := &app{Options: a.Options}
-	inside.Environ = slices.Clone(a.Environ)
+	inside.Environ = nil
+	for _, variable := range a.Environ {
+		if name, _, _ := strings.Cut(variable, "="); !pointsElsewhere(name) && keeps(name) {
+			inside.Environ = append(inside.Environ, variable)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		inside.Environ = append(inside.Environ, name+"="+env[name])
 	}
@@ -97,12 +128,7 @@ func (l *local) readSettings(level string) error {
 }
 
 func (l *local) startWorker(ctx context.Context, log io.Writer) error {
-	for name, value := range l.Env() {
-		// The clouds' SDKs look for their settings in the environment of the process, and nowhere else.
-		if strings.HasPrefix(name, "ALIBABA_CLOUD_") || strings.HasPrefix(name, "AWS_") {
-			l.setenv(name, value)
-		}
-	}
+	l.pointSDKs()
 	options, err := l.conn.temporal.Options(l.inside.lookup, l.inside.Environ, wiring.Logger(log, l.settings))
 	if err != nil {
 		return err
@@ -125,16 +151,37 @@ func (l *local) startWorker(ctx context.Context, log io.Writer) error {
 	}
 }
 
-func (l *local) setenv(name, value string) {
-	former, set := os.LookupEnv(name)
-	l.restore = append(l.restore, func() {
-		if set {
-			_ = os.Setenv(name, former)
-		} else {
+// pointSDKs points the clouds' SDKs at the stack, until restore. They look for their settings in the environment of the process, and
+// nowhere else.
+func (l *local) pointSDKs() {
+	former := clearSDKs()
+	for name, value := range l.Env() {
+		if concernsSDK(name) {
+			_ = os.Setenv(name, value) // fails for names with '=' only
+		}
+	}
+	l.restore = func() {
+		clearSDKs()
+		for name, value := range former {
+			_ = os.Setenv(name, value)
+		}
+	}
+}
+
+func concernsSDK(name string) bool {
+	return strings.HasPrefix(name, "ALIBABA_CLOUD_") || strings.HasPrefix(name, "AWS_")
+}
+
+// clearSDKs takes the SDKs' settings out of the environment, and gives what they were.
+func clearSDKs() map[string]string {
+	former := map[string]string{}
+	for _, variable := range os.Environ() {
+		if name, value, _ := strings.Cut(variable, "="); concernsSDK(name) {
+			former[name] = value
 			_ = os.Unsetenv(name)
 		}
-	})
-	_ = os.Setenv(name, value) // fails for names with '=' only
+	}
+	return former
 }
 
 // wait returns when ctx ends, or with an error when a part of the stack has ended by itself.
@@ -163,9 +210,9 @@ func (l *local) close() error {
 			errs = append(errs, err)
 		}
 	}
-	for _, restore := range l.restore {
-		restore()
+	if l.restore != nil {
+		l.restore()
+		l.restore = nil
 	}
-	l.restore = nil
 	return errors.Join(append(errs, l.Close())...)
 }

@@ -27,7 +27,9 @@ type application struct {
 	// single: one account, whose current version does not log in for a moment of each rotation.
 	single bool
 	// exposed counts the refused logins of such moments.
-	exposed  atomic.Int64
+	exposed atomic.Int64
+	// repeated counts the refused logins with one of two accounts whose version was no longer the current or previous one.
+	repeated atomic.Int64
 	logins   atomic.Int64
 	failures atomic.Int64
 
@@ -75,9 +77,9 @@ func (p *application) firstFailure() string {
 	return p.first
 }
 
-// logIn reads and logs in. A refusal counts only if what was read is still current: between reading and logging in, a whole
-// rotation can go by, and the next one may already have replaced that password. With a single account, whose password is changed
-// before the stage moves, it counts only if what was read stays current: a client there has to read again until the secret changes.
+// logIn reads and logs in. A refusal counts unless a whole rotation and more has gone by between reading and logging in: with two
+// accounts, what was read has to log in as long as it is current or previous. With a single account, whose password is changed before
+// the stage moves, a refusal counts only if what was read stays current: a client there has to read again until the secret changes.
 func (p *application) logIn(ctx context.Context) error {
 	for {
 		version, d, err := p.read(ctx)
@@ -88,14 +90,30 @@ func (p *application) logIn(ctx context.Context) error {
 		if failed == nil {
 			return nil
 		}
-		changed, err := p.changes(ctx, version, isRefused(failed))
+		var excused bool
+		if p.single {
+			excused, err = p.changes(ctx, version, isRefused(failed))
+		} else {
+			if excused, err = p.outdated(ctx, version); excused {
+				p.repeated.Add(1)
+			}
+		}
 		if err != nil {
 			return err
 		}
-		if !changed {
+		if !excused {
 			return failed
 		}
 	}
+}
+
+// outdated says whether a version is neither current nor the one before it.
+func (p *application) outdated(ctx context.Context, version string) (bool, error) {
+	versions, err := p.store.Versions(ctx, p.ref)
+	if err != nil {
+		return false, err
+	}
+	return versions.Holder(rotation.Current) != version && versions.Holder(rotation.Previous) != version, nil
 }
 
 // longestExposure is how long a client of a single account waits for the stage to move. It bounds what the demo calls no failure.
@@ -103,7 +121,6 @@ const longestExposure = 10 * time.Second
 
 // changes says whether another version is current, or becomes so where that can be expected.
 func (p *application) changes(ctx context.Context, version string, refused bool) (bool, error) {
-	waits := refused && p.single
 	until := time.Now().Add(longestExposure)
 	for first := true; ; first = false {
 		now, _, err := p.read(ctx)
@@ -112,7 +129,7 @@ func (p *application) changes(ctx context.Context, version string, refused bool)
 			return false, err
 		case now != version:
 			return true, nil
-		case !waits || time.Now().After(until):
+		case !refused || time.Now().After(until):
 			return false, nil
 		}
 		if first {

@@ -250,9 +250,15 @@ func TestDemo(t *testing.T) {
 	require.Empty(t, demo.stderr.String())
 }
 
+// Whatever the caller's environment points at, and however their workers are set, the demo has its own.
 func TestDemoKeepsTheStack(t *testing.T) {
 	t.Parallel()
-	demo := launch(t, "demo", "--keep", "--only", "kms-mysql-dual-account")
+	demo := command(t, "demo", "--keep", "--only", "kms-mysql-dual-account")
+	demo.cmd.Stdout = demo.stdout
+	demo.cmd.Env = append(demo.cmd.Env, "TEMPORAL_ADDRESS=temporal.invalid:7233", "TEMPORAL_TLS=maybe", "AWS_PROFILE=nosuch", "AWS_ROLE_ARN=x",
+		"ROTOR_STORES=/nosuch", "ROTOR_ALIBABA_KMS_ENDPOINT=https://kms.invalid", "ROTOR_ALIBABA_NETWORK=neither", "PASSWORD_LENGTH=8",
+		"ROTOR_MAX_PER_TARGET=many", "ROTOR_TASK_QUEUE=theirs", "ALIBABA_CLOUD_PROFILE=nosuch")
+	demo.begin()
 	demo.says(", failed: 0\n")
 	address := regexp.MustCompile(`--address (127\.0\.0\.1:\d+)`).FindStringSubmatch(demo.stdout.String())
 	require.NotNil(t, address, demo.stdout.String())
