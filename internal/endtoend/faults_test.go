@@ -64,3 +64,23 @@ func TestStaleReads(t *testing.T) {
 		})
 	}
 }
+
+// A stage that may not be moved keeps the rotation waiting and saying so, for what has passed Test is not rolled back. It goes on by
+// itself once it may.
+func TestMoveThatIsDenied(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	denied := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: secret.Name, Action: "UpdateSecretVersionStage", Times: cloudsim.Always})
+	run := start(t, queue, secret, nil)
+	eventually(t, 40*time.Second, "it waits", func() bool {
+		status, err := query(run)
+		return err == nil && status.State == rotation.StateWaiting && status.Failure != nil
+	})
+	status, err := query(run)
+	require.NoError(t, err)
+	require.Contains(t, status.Failure.Text, "kms:UpdateSecretVersionStage")
+	require.True(t, logsIn(t, holder(t, secret, alibabakms.Current)))
+	denied.Remove()
+	require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+	require.Len(t, stored(t, secret.Name).Versions, 2)
+}

@@ -93,3 +93,36 @@ func TestStepEvents(t *testing.T) {
 		})
 	}
 }
+
+// A request says by name what is wrong with it, however it was typed. It is not tried again, and nothing is changed.
+func TestRequestsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		text string
+		says []string
+	}{
+		"unknown field":     {`{"SecretName":"SECRET","RegionId":"cn-hangzhou","Strategie":"dual-account"}`, []string{"Strategie"}},
+		"two unknown":       {`{"SecretName":"SECRET","RegionId":"cn-hangzhou","Colour":1,"Shape":2}`, []string{"Colour", "Shape"}},
+		"wrong type":        {`{"SecretName":"SECRET","RegionId":7}`, []string{"RegionId"}},
+		"no secret":         {`{"RegionId":"cn-hangzhou"}`, []string{"SecretName"}},
+		"empty secret":      {`{"SecretName":"","RegionId":"cn-hangzhou"}`, []string{"SecretName"}},
+		"no region":         {`{"SecretName":"SECRET"}`, []string{"RegionId"}},
+		"unknown strategy":  {`{"SecretName":"SECRET","RegionId":"cn-hangzhou","Strategy":"triple-account"}`, []string{"Strategy", "triple-account"}},
+		"neither an object": {`["SECRET"]`, []string{"SecretName"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := newSecret(t)
+			before := picture(t, secret)
+			run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "wrong-" + secret.Name, TaskQueue: queue}, rotation.WorkflowType,
+				asTyped(payloadFor(secret, test.text)))
+			require.NoError(t, err)
+			result := outcome(t, run)
+			require.Equal(t, rotation.Refused, result.Outcome)
+			for _, words := range test.says {
+				require.Contains(t, result.Reason.Text, words)
+			}
+			require.Equal(t, before, picture(t, secret))
+		})
+	}
+}

@@ -71,6 +71,9 @@ func TestRefusals(t *testing.T) {
 			kms().Put(secret)
 		}, nil, []string{"delet"}},
 		"no JSON":     {func(t *testing.T, s devstack.Secret) { replace(t, s.Name, "not json") }, nil, []string{"no JSON object"}},
+		"a list":      {func(t *testing.T, s devstack.Secret) { replace(t, s.Name, "[]") }, nil, []string{"no JSON object"}},
+		"a text":      {func(t *testing.T, s devstack.Secret) { replace(t, s.Name, `"x"`) }, nil, []string{"no JSON object"}},
+		"null":        {func(t *testing.T, s devstack.Secret) { replace(t, s.Name, "null") }, nil, []string{"no JSON object"}},
 		"no account":  {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("AccountName")) }, nil, []string{"AccountName"}},
 		"no password": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("AccountPassword")) }, nil, []string{"AccountPassword"}},
 		"no endpoint": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("Endpoint")) }, nil, []string{"Endpoint"}},
@@ -94,6 +97,9 @@ func TestRefusals(t *testing.T) {
 		"reading is denied": {func(t *testing.T, s devstack.Secret) {
 			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: s.Name, Action: "GetSecretValue", Times: cloudsim.Always})
 		}, nil, []string{"kms:GetSecretValue", "Forbidden.NoPermission"}},
+		"reading the admin secret is denied": {func(t *testing.T, s devstack.Secret) {
+			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: s.AdminSecret, Action: "GetSecretValue", Times: cloudsim.Always})
+		}, nil, []string{"admin secret", "kms:GetSecretValue", "Forbidden.NoPermission"}},
 		"listing is denied": {func(t *testing.T, s devstack.Secret) {
 			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: s.Name, Action: "ListSecretVersionIds", Times: cloudsim.Always})
 		}, nil, []string{"kms:ListSecretVersionIds", "Forbidden.NoPermission"}},
