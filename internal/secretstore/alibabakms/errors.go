@@ -1,7 +1,6 @@
 package alibabakms
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -63,28 +62,10 @@ func (s *Store) classify(a attempt, err error) *rotation.Error {
 	if !errors.As(err, &f) {
 		return a.failed(rotation.Retryable, "the call failed")
 	}
-	kind, what, code := rotation.Retryable, f.What()+s.route.Advice(f), string(f.Cause)
-	if f.Cause == wire.Answered {
-		kind, what = a.meaning(f)
-		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
-		if f.RequestID != "" {
-			what += "; request " + f.RequestID
-		}
-	}
-	unanswered := a.writes && f.Sent && (f.Cause != wire.Answered || f.Status >= 500 || f.Code == "")
-	switch {
-	case unanswered:
-		what += fateUnknown
-	case a.writes && !f.Sent:
-		what += "; nothing was sent, so nothing has changed"
-	}
-	failed := a.failed(kind, what).WithCode(code)
-	failed.Unanswered = unanswered
-	failed.Gone = f.Code == codeDeleting || f.Code == codeNotFound && kind == rotation.Permanent
+	failed := f.Judge(a.writes, s.route.Advice(f), func() (rotation.Kind, string) { return a.meaning(f) }).Error(a.failed)
+	failed.Gone = f.Code == codeDeleting || f.Code == codeNotFound && failed.Kind == rotation.Permanent
 	return failed
 }
-
-const fateUnknown = "; whether it took effect is not known"
 
 // meaning tells what KMS's answer means.
 func (a attempt) meaning(f *wire.Failure) (rotation.Kind, string) {

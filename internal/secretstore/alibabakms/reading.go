@@ -11,6 +11,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
+	"rotor/internal/wire"
 )
 
 // Stages in KMS's spelling.
@@ -162,7 +163,7 @@ func word(s string) string {
 func (a attempt) unreadable() *rotation.Error {
 	what := "the answer is not understood; is the endpoint KMS's?"
 	if a.writes {
-		what += fateUnknown
+		what += wire.FateUnknown
 	}
 	failed := a.failed(rotation.Retryable, what).WithCode("malformed")
 	failed.Unanswered = a.writes

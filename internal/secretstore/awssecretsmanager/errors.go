@@ -1,7 +1,6 @@
 package awssecretsmanager
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -89,29 +88,13 @@ var meanings = map[string]meaning{
 
 // classify is the one place that decides what a failure means.
 func (a attempt) classify(f *wire.Failure) *rotation.Error {
-	kind, what, code := rotation.Retryable, f.What(), string(f.Cause)
-	if f.Cause == wire.Answered {
+	failed := f.Judge(a.writes, "", func() (rotation.Kind, string) {
 		m := a.meaning(f)
-		kind, what = m.kind, m.text
-		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
-		if f.RequestID != "" {
-			what += "; request " + f.RequestID
-		}
-	}
-	unanswered := a.writes && f.Sent && (f.Cause != wire.Answered || f.Status >= 500 || f.Code == "")
-	switch {
-	case unanswered:
-		what += fateUnknown
-	case a.writes && !f.Sent:
-		what += "; nothing was sent, so nothing has changed"
-	}
-	failed := a.failed(kind, what).WithCode(code)
-	failed.Unanswered = unanswered
-	failed.Gone = f.Code == codeNotFound && kind == rotation.Permanent
+		return m.kind, m.text
+	}).Error(a.failed)
+	failed.Gone = f.Code == codeNotFound && failed.Kind == rotation.Permanent
 	return failed
 }
-
-const fateUnknown = "; whether it took effect is not known"
 
 // meaning tells what an answer means.
 func (a attempt) meaning(f *wire.Failure) meaning {

@@ -1,8 +1,6 @@
 package awssecretsmanager_test
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -12,27 +10,15 @@ import (
 
 // TestMain gives AWS's configuration the simulator's credentials and nothing else.
 func TestMain(m *testing.M) {
-	home, err := os.MkdirTemp("", "awssecretsmanager")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	for name, value := range map[string]string{
-		"HOME":                        home,
-		"AWS_CONFIG_FILE":             filepath.Join(home, "config"),
-		"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(home, "credentials"),
-		"AWS_ACCESS_KEY_ID":           cloudsim.DefaultCredential.AccessKeyID,
-		"AWS_SECRET_ACCESS_KEY":       cloudsim.DefaultCredential.Secret,
-		"AWS_SESSION_TOKEN":           "",
-		"AWS_EC2_METADATA_DISABLED":   "true",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	key := cloudsim.DefaultCredential
+	wiretest.Main(m, func(home string) map[string]string {
+		return map[string]string{
+			"AWS_CONFIG_FILE":             filepath.Join(home, "config"),
+			"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(home, "credentials"),
+			"AWS_ACCESS_KEY_ID":           key.AccessKeyID,
+			"AWS_SECRET_ACCESS_KEY":       key.Secret,
+			"AWS_SESSION_TOKEN":           "",
+			"AWS_EC2_METADATA_DISABLED":   "true",
 		}
-	}
-	wiretest.RunChild(children)
-	code := m.Run()
-	_ = os.RemoveAll(home)
-	os.Exit(code)
+	}, children)
 }

@@ -1,7 +1,6 @@
 package apsarards
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -87,23 +86,7 @@ func (t *Target) classify(a attempt, err error) *rotation.Error {
 	if !errors.As(err, &f) {
 		return a.failed(rotation.Retryable, "the call failed")
 	}
-	kind, what, code := rotation.Retryable, f.What()+t.route.Advice(f), string(f.Cause)
-	if f.Cause == wire.Answered {
-		kind, what = a.meaning(f)
-		code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", f.Status))
-		if f.RequestID != "" {
-			what += "; request " + f.RequestID
-		}
-	}
-	unanswered := a.writes && f.Sent && (f.Cause != wire.Answered || f.Status >= 500 || f.Code == "")
-	switch {
-	case unanswered:
-		what += "; whether it took effect is not known"
-	case a.writes && !f.Sent:
-		what += "; nothing was sent, so nothing has changed"
-	}
-	failed := a.failed(kind, what).WithCode(code)
-	failed.Unanswered = unanswered
+	failed := f.Judge(a.writes, t.route.Advice(f), func() (rotation.Kind, string) { return a.meaning(f) }).Error(a.failed)
 	if strings.HasPrefix(f.Code, "InvalidDBInstance") {
 		failed.Field = "InstanceId"
 	}

@@ -35,11 +35,38 @@ const Nobody = "http://127.0.0.1:1"
 // package reads when it starts, or past a replaced os.Stdout, shows in a process of its own only.
 const childVariable = "ROTOR_TEST_CHILD"
 
-// RunChild runs the child that this process is to be, and ends it; for TestMain.
-func RunChild(children map[string]func(context.Context)) {
+// Main is a TestMain whose process has a home of its own and these variables, or that is one of the children.
+func Main(m *testing.M, env func(home string) map[string]string, children map[string]func(context.Context)) {
+	home, err := os.MkdirTemp("", "wire")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	variables := env(home)
+	variables["HOME"] = home
+	for name, value := range variables {
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	code := 0
 	if run, asked := children[os.Getenv(childVariable)]; asked {
 		run(context.Background())
-		os.Exit(0)
+	} else {
+		code = m.Run()
+	}
+	_ = os.RemoveAll(home)
+	os.Exit(code)
+}
+
+// AlibabaCloud gives the SDK's default chain of credentials an access key, and nothing else; for Main.
+func AlibabaCloud(keyID, secret string) func(home string) map[string]string {
+	return func(string) map[string]string {
+		return map[string]string{
+			"ALIBABA_CLOUD_ACCESS_KEY_ID": keyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret, "ALIBABA_CLOUD_SECURITY_TOKEN": "",
+			"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+		}
 	}
 }
 
