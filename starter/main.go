@@ -32,8 +32,8 @@ func main() {
 
 // program is how a person can call it again. What "go run" makes is gone by then.
 func program() string {
-	if name := os.Args[0]; strings.Contains(name, "/") && !strings.Contains(name, "/go-build") {
+	if name := os.Args[0]; !strings.Contains(name, "/go-build") {
 		return name
 	}
-	return "starter"
+	return ""
 }

@@ -32,7 +32,7 @@ const (
 
 // Options are all that a command has of the world.
 type Options struct {
-	// Program is how the program was called, for the commands that it tells people to type; "starter" if empty.
+	// Program is how the program was called, for the commands that it tells people to type. It is "starter" if empty.
 	Program string
 	// Args are the arguments without the program's name.
 	Args           []string
@@ -93,7 +93,7 @@ func failed(err error) error {
 // Execute runs a command and gives its exit code.
 func Execute(ctx context.Context, o Options) int {
 	if o.Program == "" {
-		o.Program = "starter"
+		o.Program = programName
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -149,7 +149,7 @@ func (a *app) run(ctx context.Context) int {
 
 // warn writes one line to standard error.
 func (a *app) warn(text string) {
-	_, _ = fmt.Fprintln(a.Stderr, "starter: "+strings.Join(strings.Fields(text), " "))
+	_, _ = fmt.Fprintln(a.Stderr, a.name()+": "+strings.Join(strings.Fields(text), " "))
 }
 
 // lookup gives a variable of the environment; of several, the last counts, as for a process.

@@ -27,7 +27,7 @@ const exitCodes = `Exit codes: 0 done (a rotation: Rotated), 1 Refused, Abandone
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "starter",
+		Use:   programName,
 		Short: "Rotate the passwords of databases, durably",
 		Long: `starter rotates the passwords that databases' accounts have in a secret store, looks at rotations, and decides about those
 that are stuck. A worker does the work; starter dev runs everything on this machine, to try it.
@@ -48,11 +48,12 @@ that are stuck. A worker does the work; starter dev runs everything on this mach
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	root.SetVersionTemplate("starter {{.Version}}\n")
+	root.SetVersionTemplate(a.name() + " {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.rotateCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.devCommand(), a.demoCommand(),
 		a.simulatorCommand(), a.versionCommand())
+	a.rename(root)
 	return root
 }
 
@@ -189,7 +190,7 @@ func (a *app) versionCommand() *cobra.Command {
 			if output.value == outputJSON {
 				return a.printJSON(struct{ Version string }{config.Version()})
 			}
-			a.printf("starter %s\n", config.Version())
+			a.printf("%s %s\n", a.name(), config.Version())
 			return nil
 		},
 	}

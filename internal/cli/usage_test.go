@@ -104,6 +104,17 @@ func TestVersion(t *testing.T) {
 	require.Equal(t, finished{stdout: "{\n  \"Version\": \"dev\"\n}\n"}, run(t, []string{"version", "--output", "json"}))
 }
 
+// Packages install the program as rotor; it then speaks of itself by that name, with its folder only in commands to be typed.
+func TestOtherName(t *testing.T) {
+	t.Parallel()
+	as := func(o *cli.Options) { o.Program = "/opt/rotor" }
+	require.Equal(t, "rotor dev\n", run(t, []string{"version"}, as).stdout)
+	help := run(t, []string{"rotate", "--help"}, as).stdout
+	require.NotContains(t, help, "starter")
+	inOrder(t, help, "Usage:", "rotor rotate", "Examples:", "rotor rotate", "Flags:")
+	require.Contains(t, run(t, []string{"rotate"}, as).stderr, "rotor: ")
+}
+
 func TestCompletionKnowsTheCommands(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, run(t, []string{"__complete", "ro"}).stdout, "rotate\t")
