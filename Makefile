@@ -38,7 +38,7 @@ test: prepare ## run all tests, on real servers
 .PHONY: test-matrix
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three
 	servers=$$(tools/mysqlservers/fetch) && export ROTOR_MYSQLD="$$servers" && \
-	nice go run ./internal/devstack/prepare && \
+	go run ./internal/devstack/prepare && \
 	go test -race -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX) && \
 	go test -race -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES) && \
 	for server in $${servers//:/ }; do \
@@ -77,16 +77,16 @@ server: # a MySQL server, installed if there is none and apt may
 
 .PHONY: prepare
 prepare: server ## make what takes long the first time: the Temporal CLI, initialised data directories
-	@nice go run ./internal/devstack/prepare
+	@go run ./internal/devstack/prepare
 
 .PHONY: release
 release: ## make dist/: archives for linux and darwin, amd64 and arm64, with checksums and bills of materials
-	root=$$PWD && cd tools/release && nice go run . -root "$$root" -out "$$root/dist"
+	root=$$PWD && cd tools/release && go run . -root "$$root" -out "$$root/dist"
 
 .PHONY: release-check
 release-check: ## make the release twice and compare
 	root=$$PWD && once=$$(mktemp -d) && again=$$(mktemp -d) && trap 'rm -rf "$$once" "$$again"' EXIT && cd tools/release && \
-	nice go run . -root "$$root" -out "$$once" >/dev/null && GOCACHE=$$again/cache go run . -root "$$root" -out "$$again/dist" && \
+	go run . -root "$$root" -out "$$once" >/dev/null && GOCACHE=$$again/cache go run . -root "$$root" -out "$$again/dist" && \
 	diff -u "$$once/SHA256SUMS" "$$again/dist/SHA256SUMS" && echo "twice the same: $$(wc -l < "$$once/SHA256SUMS") archives"
 
 .PHONY: clean
