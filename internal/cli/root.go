@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rotor/internal/config"
+	"rotor/internal/spelling"
 )
 
 // app is one execution.
@@ -51,7 +52,7 @@ that are stuck. A worker does the work; starter dev runs everything on this mach
 	root.SetVersionTemplate(a.name() + " {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.rotateCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.devCommand(), a.demoCommand(),
+	root.AddCommand(a.rotateCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.validateCommand(), a.devCommand(), a.demoCommand(),
 		a.simulatorCommand(), a.versionCommand())
 	a.rename(root)
 	return root
@@ -92,34 +93,13 @@ func flagAsTyped(err *pflag.NotExistError) string {
 }
 
 func nearestFlag(cmd *cobra.Command, name string) string {
-	best, nearest := 3, ""
+	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := distance(f.Name, name); d < best && !f.Hidden {
-			best, nearest = d, f.Name
+		if !f.Hidden {
+			names = append(names, f.Name)
 		}
 	})
-	return nearest
-}
-
-// distance is how many characters have to be added, left out or replaced to make one word of another (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return spelling.Nearest(name, names)
 }
 
 // oneSecret wants exactly one argument, the secret.
@@ -164,8 +144,10 @@ func (w *word) Set(s string) error {
 }
 
 const (
-	outputText = "text"
-	outputJSON = "json"
+	outputText  = "text"
+	outputJSON  = "json"
+	outputYAML  = "yaml"
+	outputTable = "table"
 )
 
 // flag adds the word to the flags of a command; shells complete it.
@@ -178,6 +160,13 @@ func (w *word) flag(cmd *cobra.Command, name, short, usage string) {
 // outputFlag adds --output.
 func outputFlag(cmd *cobra.Command) *word {
 	w := &word{outputText, []string{outputText, outputJSON}}
+	w.flag(cmd, "output", "o", "how to print")
+	return w
+}
+
+// tableFlag adds --output to a command about many secrets.
+func tableFlag(cmd *cobra.Command) *word {
+	w := &word{outputTable, []string{outputTable, outputJSON, outputYAML}}
 	w.flag(cmd, "output", "o", "how to print")
 	return w
 }

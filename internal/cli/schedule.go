@@ -19,15 +19,9 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"rotor/internal/recurrence"
 	"rotor/internal/rotation"
 	"rotor/workflows"
-)
-
-// Bounds of intervals. The lower one can be lowered by the environment, for tests and demos.
-const (
-	minInterval    = time.Hour
-	maxInterval    = 365 * day
-	minIntervalEnv = "ROTOR_MIN_INTERVAL"
 )
 
 // ScheduleReport is what schedule prints with --output json, and the part of a report that tells of a schedule.
@@ -92,11 +86,12 @@ func (a *app) scheduleCommand() *cobra.Command {
 		Long: `schedule puts a Temporal Schedule on a secret, or changes the one that it has: it can be run again and again.
 
 The first rotation comes one interval after the schedule was made. One that is still running when the next is due makes that one
-be skipped. One that was missed while Temporal was down is made up for once. Intervals: 1h to 365d (` + minIntervalEnv + ` lowers the bound).
+be skipped. One that was missed while Temporal was down is made up for once. Intervals: 1h to 365d, and in KMS, which keeps
+ten versions of a secret, 21h at least (` + minIntervalEnv + ` lowers the bounds).
 
 Exit codes: 0 it is as asked, 1 there is none to delete, or the rotation would be refused, 2 wrong command line or no connection.`,
 		Example: `  starter schedule orders/db --region cn-hangzhou --every 30d
-  starter schedule orders/db --region cn-hangzhou --every 12h --jitter 30m --grace 6h
+  starter schedule orders/db --region cn-hangzhou --every 2d --jitter 30m --grace 6h
   starter schedule orders/db --region cn-hangzhou --every 30d --paused
   starter schedule orders/db --region cn-hangzhou --delete`,
 		Args: atMostSecret,
@@ -124,9 +119,12 @@ func (c *scheduleCall) run(cmd *cobra.Command, args []string) error {
 	if c.req, err = asked.Validate(); err != nil {
 		return failf("%s: %w", rotation.Refused, err)
 	}
+	if err := c.checkRule(); err != nil {
+		return err
+	}
 	if grace := c.req.GraceTime(); !c.remove && c.every.Duration <= grace && c.req.Strategy != rotation.SingleUser && !c.req.Now {
 		c.warn(fmt.Sprintf("with two accounts that take turns, every rotation would be refused: --every %s is not longer than the grace time of %s; "+
-			"shorten that with --grace", c.every.String(), intervalText(grace)))
+			"shorten that with --grace", c.every.String(), recurrence.IntervalText(grace)))
 	}
 	ctx := cmd.Context()
 	if c.client, err = c.dial(ctx, &c.connection); err != nil {
@@ -141,14 +139,6 @@ func (c *scheduleCall) run(cmd *cobra.Command, args []string) error {
 
 // check looks at what the command line alone can have wrong.
 func (c *scheduleCall) check() error {
-	least := minInterval
-	if text, ok := c.lookup(minIntervalEnv); ok && text != "" {
-		var i interval
-		if err := i.Set(text); err != nil || i.Duration < time.Second {
-			return usagef("%s: %q is no interval of at least 1s", minIntervalEnv, text)
-		}
-		least = min(least, i.Duration)
-	}
 	switch {
 	case c.remove && (c.every.set || c.jitter.set || c.pausedSet):
 		return usagef("--delete goes with neither --every nor --jitter nor --paused")
@@ -156,10 +146,26 @@ func (c *scheduleCall) check() error {
 		return nil
 	case !c.every.set:
 		return usagef("--every is missing: the interval, like 30d (or --delete)")
-	case c.every.Duration < least || c.every.Duration > maxInterval:
-		return usagef("--every %s is out of range: %s to %s", c.every.String(), intervalText(least), intervalText(maxInterval))
-	case c.jitter.Duration >= c.every.Duration:
-		return usagef("--jitter %s is not shorter than --every %s", c.jitter.String(), c.every.String())
+	}
+	return nil
+}
+
+// checkRule sees that the store bears the interval.
+func (c *scheduleCall) checkRule() error {
+	if c.remove {
+		return nil
+	}
+	bounds, err := c.bounds()
+	if err != nil {
+		return err
+	}
+	providers, err := c.providers()
+	if err != nil {
+		return err
+	}
+	rule := recurrence.Rule{Every: c.every.Duration, Jitter: c.jitter.Duration}
+	for _, problem := range rule.Problems(bounds, cmp.Or(providers[c.req.Store], c.req.Store)) {
+		return usagef("--%s %s", problem.Field, problem.Text)
 	}
 	return nil
 }
@@ -263,21 +269,21 @@ func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
 		}
 	}
 	every, _, ok := intervalOf(was.Spec)
-	from := intervalText(every)
+	from := recurrence.IntervalText(every)
 	if !ok {
 		from = "a calendar"
 	}
 	differ("every", from, c.every.String())
-	differ("jitter", intervalText(was.Spec.Jitter), intervalText(c.jitter.Duration))
+	differ("jitter", recurrence.IntervalText(was.Spec.Jitter), recurrence.IntervalText(c.jitter.Duration))
 	differ("overlap", was.Policy.Overlap.String(), enumspb.SCHEDULE_OVERLAP_POLICY_SKIP.String())
-	differ("catch-up window", intervalText(was.Policy.CatchupWindow), intervalText(c.every.Duration))
+	differ("catch-up window", recurrence.IntervalText(was.Policy.CatchupWindow), recurrence.IntervalText(c.every.Duration))
 	if c.pausedSet {
 		differ("paused", fmt.Sprint(was.State.Paused), fmt.Sprint(c.paused))
 	}
 	action := was.Action.(*client.ScheduleWorkflowAction)
 	differ("task queue", action.TaskQueue, c.queue)
 	differ("workflow id", action.ID, scheduledID(c.req))
-	differ("workflow task timeout", intervalText(action.WorkflowTaskTimeout), intervalText(c.taskTimeout))
+	differ("workflow task timeout", recurrence.IntervalText(action.WorkflowTaskTimeout), recurrence.IntervalText(c.taskTimeout))
 	before, now := fieldsOf(requestOf(action)), fieldsOf(&c.req)
 	names := maps.Clone(before)
 	maps.Copy(names, now)
@@ -348,10 +354,10 @@ func describeSchedule(ctx context.Context, c client.Client, req rotation.Request
 	}
 	r := &ScheduleReport{ID: scheduleID(req), Every: "by a calendar", Paused: d.Schedule.State.Paused, Note: d.Schedule.State.Note}
 	if every, _, ok := intervalOf(d.Schedule.Spec); ok {
-		r.Every = intervalText(every)
+		r.Every = recurrence.IntervalText(every)
 	}
 	if d.Schedule.Spec.Jitter > 0 {
-		r.Jitter = intervalText(d.Schedule.Spec.Jitter)
+		r.Jitter = recurrence.IntervalText(d.Schedule.Spec.Jitter)
 	}
 	if action, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); ok {
 		r.Request = requestOf(action)

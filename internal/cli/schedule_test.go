@@ -97,10 +97,11 @@ func TestScheduleOfABadRequest(t *testing.T) {
 func TestScheduleWithinTheGraceTimeIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	secret := newSecret(t)
-	f := run(t, words("schedule", secret, "--every", "1h"))
+	hourly := withEnv("ROTOR_MIN_INTERVAL=1h")
+	f := run(t, words("schedule", secret, "--every", "1h"), hourly)
 	require.Equal(t, cli.ExitOK, f.code)
 	require.Contains(t, f.stderr, "--every 1h is not longer than the grace time of 1h")
-	require.Empty(t, run(t, words("schedule", secret, "--every", "1h", "--grace", "30m")).stderr)
+	require.Empty(t, run(t, words("schedule", secret, "--every", "1h", "--grace", "30m"), hourly).stderr)
 	require.Equal(t, cli.ExitOK, run(t, words("schedule", secret, "--delete")).code)
 }
 

@@ -118,7 +118,7 @@ func (s *simulation) seed(ctx context.Context, cloud *cloudsim.Cloud) error {
 		cloud.KMS().In(cloud.Credential().Account, devstack.Region).Put(alibabakms.Secret{
 			Name: name, Versions: []alibabakms.Version{{ID: "v1", Data: string(data), Stages: []string{alibabakms.Current},
 				// Older than any grace time, so that the first rotation need not be forced.
-				Created: time.Now().Add(-90 * day)}},
+				Created: time.Now().AddDate(0, 0, -90)}},
 		})
 	}
 	slices.Sort(made)

@@ -20,7 +20,7 @@ func TestWrongCommandLines(t *testing.T) {
 		hows []how
 		says []string
 	}{
-		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: demo, describe, dev, resolve, rotate"}},
+		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: demo, describe, dev, resolve, rotate, schedule, simulator, validate, version"}},
 		"command with a slip":          {line: "rotat", says: []string{`unknown command "rotat"; did you mean rotate?`}},
 		"unknown flag":                 {line: "rotate x --frobnicate", says: []string{"unknown flag --frobnicate", "rotate --help"}},
 		"flag with a slip":             {line: "rotate x --regoin y", says: []string{"unknown flag --regoin; did you mean --region?"}},
@@ -50,11 +50,15 @@ func TestWrongCommandLines(t *testing.T) {
 		"schedule without an interval": {line: "schedule x -r y", says: []string{"--every is missing"}},
 		"interval that is none":        {line: "schedule x -r y --every often", says: []string{"30d, 12h"}},
 		"negative interval":            {line: "schedule x -r y --every=-1h", says: []string{"30d, 12h"}},
-		"interval below the bound":     {line: "schedule x -r y --every 59m", says: []string{"--every 59m is out of range: 1h to 365d"}},
-		"interval above the bound":     {line: "schedule x -r y --every 366d", says: []string{"out of range: 1h to 365d"}},
+		"interval below the bound":     {line: "schedule x -r y -s aws-secrets-manager --every 59m", says: []string{"--every 59m is out of range: 1h to 365d"}},
+		"interval KMS does not bear":   {line: "schedule x -r y --every 20h", says: []string{"--every 20h is less than the store's versions bear", "KMS keeps ten", "wanted: 21h to 365d"}},
+		"interval AWS does not bear":   {line: "schedule x -r y -s aws-secrets-manager --every 9m", says: []string{"--every 9m is less than", "one new version of a secret per 10m", "wanted: 1h to 365d"}},
+		"interval above the bound":     {line: "schedule x -r y --every 366d", says: []string{"out of range: 21h to 365d"}},
 		"bound that is none":           {line: "schedule x -r y --every 2h", hows: []how{withEnv("ROTOR_MIN_INTERVAL=soon")}, says: []string{"ROTOR_MIN_INTERVAL"}},
-		"jitter beyond the interval":   {line: "schedule x -r y --every 2h --jitter 2h", says: []string{"--jitter 2h is not shorter than --every 2h"}},
+		"jitter beyond the interval":   {line: "schedule x -r y --every 2d --jitter 2d", says: []string{"--jitter 2d is not shorter than the interval of 2d"}},
 		"delete and an interval":       {line: "schedule x -r y --every 2h --delete", says: []string{"--delete goes with"}},
+		"validate without a file":      {line: "validate", says: []string{"--file is missing"}},
+		"validate without a bound":     {line: "validate -f x", hows: []how{withEnv("ROTOR_MIN_INTERVAL=0s")}, says: []string{"ROTOR_MIN_INTERVAL"}},
 		"dev with an argument":         {line: "dev now", says: []string{`dev takes no arguments, but there is "now"`}},
 		"env file in no folder":        {line: "dev --env-file /nowhere/env", says: []string{"--env-file /nowhere/env"}},
 		"demo of an unknown kind":      {line: "demo --only oracle", says: []string{"unknown kind; available: kms-mysql-dual-account"}},
@@ -84,7 +88,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 	root := run(t, nil)
 	require.Equal(t, cli.ExitOK, root.code)
 	require.Equal(t, root.stdout, run(t, []string{"--help"}).stdout)
-	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "dev", "demo", "simulator", "version"} {
+	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "validate", "dev", "demo", "simulator", "version"} {
 		require.Contains(t, root.stdout, "  "+command+" ")
 		help := run(t, []string{command, "--help"})
 		require.Equal(t, cli.ExitOK, help.code)

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/wire"
+	"rotor/internal/yamlfile"
 )
 
 // SettingStores is the setting that names the file of Stores.
@@ -60,22 +63,23 @@ func (w *Worker) Stores() (Stores, error) {
 	if w.StoresFile == "" {
 		return Stores{}, nil
 	}
-	f, root, err := openYAML(w.StoresFile)
+	text, err := os.ReadFile(w.StoresFile)
 	if err != nil {
-		return Stores{}, err
+		return Stores{}, errors.New(SettingStores + ": " + w.StoresFile + " can't be read; wanted: a YAML file")
 	}
+	f, root := yamlfile.Read(w.StoresFile, text)
 	s := Stores{Named: map[string]NamedStore{}}
 	var patterns []ast.Node
-	f.fields(SettingStores, root, map[string]func(entry){
-		"stores": func(e entry) {
-			for _, one := range f.entries(e.key, e.node) {
-				s.Named[one.key] = w.readStore(f, one)
+	f.Fields(SettingStores, root, map[string]func(yamlfile.Entry){
+		"stores": func(e yamlfile.Entry) {
+			for _, one := range f.Entries(e.Key, e.Node) {
+				s.Named[one.Key] = w.readStore(f, one)
 			}
 		},
-		"secrets": func(e entry) {
-			list, ok := e.node.(*ast.SequenceNode)
+		"secrets": func(e yamlfile.Entry) {
+			list, ok := e.Node.(*ast.SequenceNode)
 			if !ok || len(list.Values) == 0 {
-				f.wrong(e.at, "secrets: wanted: a list of patterns STORE/REGION/NAME; without the field, all secrets are allowed")
+				f.Wrong(e.At, "secrets: wanted: a list of patterns STORE/REGION/NAME; without the field, all secrets are allowed")
 				return
 			}
 			patterns = list.Values
@@ -84,11 +88,11 @@ func (w *Worker) Stores() (Stores, error) {
 	for _, node := range patterns {
 		s.Secrets = append(s.Secrets, s.readPattern(f, node))
 	}
-	return s, f.err()
+	return s, f.Err()
 }
 
-func (s Stores) readPattern(f *yamlFile, node ast.Node) (pattern string) {
-	f.text(&pattern)(entry{"secrets", node, node})
+func (s Stores) readPattern(f *yamlfile.File, node ast.Node) (pattern string) {
+	f.Text(&pattern)(yamlfile.Entry{Key: "secrets", At: node, Node: node})
 	if pattern == "" {
 		return ""
 	}
@@ -96,43 +100,43 @@ func (s Stores) readPattern(f *yamlFile, node ast.Node) (pattern string) {
 	_, named := s.Named[store]
 	switch {
 	case !secretPattern.MatchString(pattern):
-		f.wrong(node, "secrets: %q is no pattern; wanted: STORE/REGION/NAME, with * for any characters", pattern)
+		f.Wrong(node, "secrets: %q is no pattern; wanted: STORE/REGION/NAME, with * for any characters", pattern)
 	case !named && !slices.Contains(providers(), store) && !strings.Contains(store, "*"):
 		known := append(slices.Sorted(maps.Keys(s.Named)), providers()...)
-		f.wrong(node, "secrets: there is no store %s; known: %s", store, strings.Join(known, ", "))
+		f.Wrong(node, "secrets: there is no store %s; known: %s", store, strings.Join(known, ", "))
 	}
 	return pattern
 }
 
 func providers() []string { return slices.Sorted(maps.Keys(roleForms)) }
 
-func (w *Worker) readStore(f *yamlFile, e entry) NamedStore {
+func (w *Worker) readStore(f *yamlfile.File, e yamlfile.Entry) NamedStore {
 	s := NamedStore{Passwords: w.PasswordPolicy(), UsernameLimit: w.UsernameLimit}
 	at := map[string]ast.Node{}
-	note := func(read func(entry)) func(entry) {
-		return func(field entry) {
-			at[field.key] = field.at
+	note := func(read func(yamlfile.Entry)) func(yamlfile.Entry) {
+		return func(field yamlfile.Entry) {
+			at[field.Key] = field.At
 			read(field)
 		}
 	}
-	f.fields(e.key, e.node, map[string]func(entry){
-		"provider": note(f.text(&s.Provider)), "profile": note(f.text(&s.Profile)), "roleARN": note(f.text(&s.RoleARN)),
-		"externalID": note(f.text(&s.ExternalID)), "endpoint": note(f.text(&s.Endpoint)), "network": note(f.text(&s.Network)),
-		"region": note(f.text(&s.Region)), "usernameCharacterLimit": f.number(&s.UsernameLimit, 1),
-		"passwords": note(func(field entry) { readPasswords(f, field, &s.Passwords) }),
+	f.Fields(e.Key, e.Node, map[string]func(yamlfile.Entry){
+		"provider": note(f.Text(&s.Provider)), "profile": note(f.Text(&s.Profile)), "roleARN": note(f.Text(&s.RoleARN)),
+		"externalID": note(f.Text(&s.ExternalID)), "endpoint": note(f.Text(&s.Endpoint)), "network": note(f.Text(&s.Network)),
+		"region": note(f.Text(&s.Region)), "usernameCharacterLimit": f.Number(&s.UsernameLimit, 1),
+		"passwords": note(func(field yamlfile.Entry) { ReadPasswords(f, field, &s.Passwords) }),
 	})
 	wrong := func(field, format string, args ...any) {
 		node := at[field]
 		if node == nil {
-			node = e.at
+			node = e.At
 		}
-		f.wrong(node, "store %s, %s: "+format, append([]any{e.key, field}, args...)...)
+		f.Wrong(node, "store %s, %s: "+format, append([]any{e.Key, field}, args...)...)
 	}
-	if !storeForm.MatchString(e.key) {
-		f.wrong(e.at, "store %q: no name of a store; wanted: lower-case letters, digits and dashes", e.key)
+	if !storeForm.MatchString(e.Key) {
+		f.Wrong(e.At, "store %q: no name of a store; wanted: lower-case letters, digits and dashes", e.Key)
 	}
-	if slices.Contains(providers(), e.key) {
-		f.wrong(e.at, "store %s: every worker has it already, as the environment says; take another name", e.key)
+	if slices.Contains(providers(), e.Key) {
+		f.Wrong(e.At, "store %s: every worker has it already, as the environment says; take another name", e.Key)
 	}
 	if roleForms[s.Provider] == nil {
 		wrong("provider", "wanted: %s", strings.Join(providers(), " or "))
@@ -170,14 +174,14 @@ func (s NamedStore) check(w *Worker, wrong func(field, format string, args ...an
 	}
 }
 
-// readPasswords reads a policy over the one that is there. Its fields have the names that the templates of AWS give them.
-func readPasswords(f *yamlFile, e entry, p *rotation.PasswordPolicy) {
+// ReadPasswords reads a policy over the one that is there. Its fields have the names that the templates of AWS give them.
+func ReadPasswords(f *yamlfile.File, e yamlfile.Entry, p *rotation.PasswordPolicy) {
 	each := !p.AnyTypes
-	f.fields(e.key, e.node, map[string]func(entry){
-		"length": f.number(&p.Length, rotation.MinPasswordLength), "punctuation": f.text(&p.Punctuation), "source": f.text(&p.Source),
-		"excludeCharacters": f.text(&p.ExcludeCharacters), "excludeLowercase": f.yesNo(&p.ExcludeLowercase),
-		"excludeUppercase": f.yesNo(&p.ExcludeUppercase), "excludeNumbers": f.yesNo(&p.ExcludeNumbers),
-		"excludePunctuation": f.yesNo(&p.ExcludePunctuation), "requireEachIncludedType": f.yesNo(&each),
+	f.Fields(e.Key, e.Node, map[string]func(yamlfile.Entry){
+		"length": f.Number(&p.Length, rotation.MinPasswordLength), "punctuation": f.Text(&p.Punctuation), "source": f.Text(&p.Source),
+		"excludeCharacters": f.Text(&p.ExcludeCharacters), "excludeLowercase": f.YesNo(&p.ExcludeLowercase),
+		"excludeUppercase": f.YesNo(&p.ExcludeUppercase), "excludeNumbers": f.YesNo(&p.ExcludeNumbers),
+		"excludePunctuation": f.YesNo(&p.ExcludePunctuation), "requireEachIncludedType": f.YesNo(&each),
 	})
 	p.AnyTypes = !each
 }

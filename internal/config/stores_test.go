@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func worker(t *testing.T, env map[string]string) config.Worker {
 	return w
 }
 
-// stores reads a configuration file; errors have its name replaced by FILE.
+// stores reads a configuration file; errors have its name replaced by FILE, and no columns.
 func stores(t *testing.T, text string, env map[string]string) (config.Stores, string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "stores.yaml")
@@ -37,8 +38,10 @@ func stores(t *testing.T, text string, env map[string]string) (config.Stores, st
 	if err == nil {
 		return found, ""
 	}
-	return found, strings.ReplaceAll(err.Error(), file, "FILE")
+	return found, columns.ReplaceAllString(strings.ReplaceAll(err.Error(), file, "FILE"), "$1: ")
 }
+
+var columns = regexp.MustCompile(`(?m)^(FILE:[0-9]+):[0-9]+: `)
 
 func TestStores(t *testing.T) {
 	found, problem := stores(t, `# two accounts
@@ -113,7 +116,7 @@ func TestProblemsOfStores(t *testing.T) {
 		"unknown field":         {"shops:\n", "FILE:1: shops: unknown field; known: secrets, stores"},
 		"unknown field inside":  {head + "    role: x\n", "FILE:4: role: unknown field; known: endpoint, externalID, network, passwords, profile, provider, region, roleARN, usernameCharacterLimit"},
 		"unknown password rule": {head + "    passwords:\n      len: 3\n", "FILE:5: len: unknown field; known: excludeCharacters"},
-		"a field twice":         {head + "    region: a\n    region: b\n", "FILE:5: no YAML: "},
+		"a field twice":         {head + "    region: a\n    region: b\n", "FILE:5: region: the field is there twice; wanted: one (the other stands in line 4)"},
 		"no provider":           {"stores:\n  one:\n    region: a\n", "FILE:2: store one, provider: wanted: alibaba-kms or aws-secrets-manager"},
 		"unknown provider":      {"stores:\n  one:\n    provider: vault\n", "FILE:3: store one, provider: wanted: alibaba-kms or aws-secrets-manager"},
 		"bad name":              {"stores:\n  One!:\n    provider: alibaba-kms\n", `FILE:2: store "One!": no name of a store`},

@@ -176,9 +176,18 @@ var (
 // Validate checks all that can be known without a look at a store, fills in what is absent, and reports every
 // problem at once in one permanent error.
 func (r Request) Validate() (Request, error) {
+	valid, problems := r.Check()
+	if len(problems) > 0 {
+		return valid, joinProblems(problems)
+	}
+	return valid, nil
+}
+
+// Check is Validate with the problems one by one, each with its field.
+func (r Request) Check() (Request, []*Error) {
 	problems := slices.Clone(r.problems)
 	if r.event {
-		return r, joinProblems(problems)
+		return r, problems
 	}
 	add := func(err *Error) { problems = append(problems, err) }
 	if r.Store == "" {
@@ -201,10 +210,8 @@ func (r Request) Validate() (Request, error) {
 	case arnRegion != "" && arnRegion != r.RegionId:
 		add(FieldError("RegionId", "%s, but the ARN in SecretName says %s", r.RegionId, printable(arnRegion)))
 	}
-	switch r.Strategy {
-	case "", DualAccount, SingleUser:
-	default:
-		add(FieldError("Strategy", "%q is unknown; known: %s, %s", printable(string(r.Strategy)), DualAccount, SingleUser))
+	if r.Strategy != "" && !slices.Contains(Strategies, r.Strategy) {
+		add(FieldError("Strategy", "%q is unknown; known: %s", printable(string(r.Strategy)), listed(Strategies)))
 	}
 	if r.Proof != "" && r.Proof != ProofLogin {
 		add(FieldError("Proof", "%q is unknown; known: %s", printable(r.Proof), ProofLogin))
@@ -231,10 +238,15 @@ func (r Request) Validate() (Request, error) {
 			add(FieldError(d.name, "%q is no duration of at least %s; wanted: a Go duration like %s", printable(*d.value), d.min, d.def))
 		}
 	}
-	if len(problems) > 0 {
-		return r, joinProblems(problems)
+	return r, problems
+}
+
+func listed(strategies []Strategy) string {
+	var words []string
+	for _, s := range strategies {
+		words = append(words, string(s))
 	}
-	return r, nil
+	return strings.Join(words, ", ")
 }
 
 func joinProblems(problems []*Error) error {

@@ -10,6 +10,9 @@ const (
 	SingleUser Strategy = "single-user"
 )
 
+// Strategies are those that a request can ask for.
+var Strategies = []Strategy{DualAccount, SingleUser}
+
 // Step is one step of a rotation.
 type Step string
 
