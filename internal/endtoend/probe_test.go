@@ -18,6 +18,7 @@ import (
 
 	"rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/devstack"
+	"rotor/internal/devstack/mysqld"
 	"rotor/internal/rotation"
 )
 
@@ -136,7 +137,12 @@ func holder(t *testing.T, secret devstack.Secret, stage string) credential {
 // logsIn says whether the server lets a credential in; anything but a clear answer fails the test.
 func logsIn(t *testing.T, c credential) bool {
 	t.Helper()
-	db, err := stack.MySQL.Open(c.AccountName, c.AccountPassword, "")
+	return logsInAt(t, stack.MySQL, c)
+}
+
+func logsInAt(t *testing.T, server *mysqld.Server, c credential) bool {
+	t.Helper()
+	db, err := server.Open(c.AccountName, c.AccountPassword, "")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	err = db.PingContext(t.Context())

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"rotor/internal/devstack/mysqld"
 )
 
 // relay is another address of the database server, as replicas and clusters have them. It remembers which accounts logged in there.
@@ -20,6 +22,9 @@ type relay struct {
 	seen bytes.Buffer
 	// logins is how many connections there were.
 	logins atomic.Int64
+	// gone: nobody gets through.
+	gone  bool
+	conns []net.Conn
 }
 
 var relayNumber atomic.Int64
@@ -27,8 +32,14 @@ var relayNumber atomic.Int64
 // newRelay listens on an address of this machine that no other test has, on the server's own port.
 func newRelay(t *testing.T) *relay {
 	t.Helper()
+	return newRelayTo(t, stack.MySQL)
+}
+
+// newRelayTo is another address of any server.
+func newRelayTo(t *testing.T, to *mysqld.Server) *relay {
+	t.Helper()
 	r := &relay{host: fmt.Sprintf("127.0.1.%d", relayNumber.Add(1))}
-	port := strconv.Itoa(stack.MySQL.Port)
+	port := strconv.Itoa(to.Port)
 	listener, err := net.Listen("tcp", net.JoinHostPort(r.host, port))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
@@ -38,7 +49,7 @@ func newRelay(t *testing.T) *relay {
 			if err != nil {
 				return
 			}
-			go r.serve(client, net.JoinHostPort(stack.MySQL.Host, port))
+			go r.serve(client, net.JoinHostPort(to.Host, port))
 		}
 	}()
 	return r
@@ -51,12 +62,40 @@ func (r *relay) serve(client net.Conn, address string) {
 		return
 	}
 	defer func() { _ = server.Close() }()
+	if !r.through(client, server) {
+		return
+	}
 	r.logins.Add(1)
 	go func() {
 		_, _ = io.Copy(server, io.TeeReader(client, r)) // one that is gone has said all
 		_ = server.Close()
 	}()
 	_, _ = io.Copy(client, server)
+}
+
+// through remembers connections, if anybody gets through.
+func (r *relay) through(both ...net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns = append(r.conns, both...)
+	return !r.gone
+}
+
+// cut ends all connections and lets nobody through, until heal.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = true
+	for _, conn := range r.conns {
+		_ = conn.Close()
+	}
+	r.conns = nil
+}
+
+func (r *relay) heal() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = false
 }
 
 // Write remembers what clients said.

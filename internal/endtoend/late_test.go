@@ -1,0 +1,242 @@
+package endtoend
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/activities"
+	"rotor/internal/cloudsim"
+	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/cloudsim/awssecretsmanager"
+	"rotor/internal/devstack"
+	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
+)
+
+// A late attempt is one that was given up and still runs. It must change nothing after a later step, a rollback or the next rotation. Each
+// rule that sees to that is taken away once, to see what would happen.
+
+// pairs and singles are the secrets of the late attempts.
+var lateSecrets = map[string]func(*testing.T) byHand{
+	"the first rotation of a pair": func(t *testing.T) byHand { return byHand{t, newSecret(t), ""} },
+	"a pair": func(t *testing.T) byHand {
+		h := byHand{t, newSecret(t), ""}
+		h.rotate()
+		return h
+	},
+	"a single account that its admin changes": func(t *testing.T) byHand { return byHand{t, newSecret(t), rotation.SingleUser} },
+	"a single account that changes itself": func(t *testing.T) byHand {
+		h := byHand{t, newSecret(t), ""}
+		edit(t, h.secret.Name, without("MasterSecret"))
+		return h
+	},
+}
+
+// A Set that has passed its checks is overtaken by a rollback that claims that everything is as it was.
+func TestLateSet(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range lateSecrets {
+		for rule, unfenced := range map[string]func(*activities.Rotation){"": func(*activities.Rotation) {}, ", without the lock": unfenced(1)} {
+			t.Run(name+rule, func(t *testing.T) {
+				t.Parallel()
+				h := prepare(t)
+				before := picture(t, h.secret)
+				plan := h.begin()
+				at := newGate()
+				letGo := h.late(at, func() error {
+					_, err := h.attempt(heldAtChange(at)).Set(t.Context(), activities.StepInput{Plan: plan})
+					return err
+				})
+				h.rollBack(plan, unfenced)
+				err := letGo()
+				now := withoutVersion(h, plan.Version)
+				if rule != "" {
+					require.NoError(t, err)
+					require.NotEqual(t, before, now, "the rollback has lied")
+					return
+				}
+				require.Equal(t, rotation.Retryable, rotation.KindOf(err), "%v", err)
+				require.Equal(t, before, now)
+			})
+		}
+	}
+}
+
+// withoutVersion is the picture without a version that carries no stage any more.
+func withoutVersion(h byHand, id string) string {
+	h.Helper()
+	s := stored(h.T, h.secret.Name)
+	kept := s
+	kept.Versions = nil
+	for _, v := range s.Versions {
+		if v.ID == id {
+			require.Empty(h, v.Stages)
+			continue
+		}
+		kept.Versions = append(kept.Versions, v)
+	}
+	kms().Put(kept)
+	defer kms().Put(s)
+	return picture(h.T, h.secret)
+}
+
+// A Set takes the lock, and looks, when the rollback has let go of it and has not yet taken the pending stage off. Only that the rollback
+// takes the lock a second time keeps the Set from acting after the rollback's proof.
+func TestLateSetBetweenRollbacksLocks(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range lateSecrets {
+		for rule, unfenced := range map[string]func(*activities.Rotation){"": func(*activities.Rotation) {}, ", without the second lock": unfenced(2)} {
+			t.Run(name+rule, func(t *testing.T) {
+				t.Parallel()
+				h := prepare(t)
+				before := picture(t, h.secret)
+				plan := h.begin()
+				inRollback, inSet := newGate(), newGate()
+				goOn := h.late(inRollback, func() error {
+					held := around(h.secret.Store, func(s secretstore.Store) secretstore.Store { return heldStore{Store: s, at: inRollback} })
+					result, err := h.attempt(held, unfenced).Rollback(t.Context(), activities.RollbackInput{Plan: plan, SetStarted: true})
+					require.False(t, result.Forward)
+					return err
+				})
+				letGo := h.late(inSet, func() error {
+					_, err := h.attempt(heldAtChange(inSet)).Set(t.Context(), activities.StepInput{Plan: plan})
+					return err
+				})
+				require.NoError(t, goOn(), "it says that it has rolled back")
+				err := letGo()
+				now := withoutVersion(h, plan.Version)
+				if rule != "" {
+					require.NoError(t, err)
+					require.NotEqual(t, before, now, "the rollback has lied")
+					return
+				}
+				require.Equal(t, rotation.Retryable, rotation.KindOf(err), "%v", err)
+				require.Equal(t, before, now)
+			})
+		}
+	}
+}
+
+// A Rollback that has passed its checks is overtaken by another attempt of it, and by the whole next rotation, which makes the account
+// that it is about to change the current one.
+func TestLateRollback(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"the first rotation of a pair", "a pair"} {
+		for rule, unfenced := range map[string]func(*activities.Rotation){"": func(*activities.Rotation) {}, ", without the lock": unfenced(1)} {
+			t.Run(name+rule, func(t *testing.T) {
+				t.Parallel()
+				h := lateSecrets[name](t)
+				plan := h.begin()
+				h.set(plan)
+				at := newGate()
+				letGo := h.late(at, func() error {
+					_, err := h.attempt(heldAtChange(at)).Rollback(t.Context(), activities.RollbackInput{Plan: plan, SetStarted: true})
+					return err
+				})
+				h.rollBack(plan, unfenced)
+				next := h.rotate(unfenced)
+				require.Equal(t, plan.Standby, next.Standby)
+				err := letGo()
+				current := holder(t, h.secret, alibabakms.Current)
+				require.Equal(t, plan.Standby, current.AccountName)
+				if rule != "" {
+					require.False(t, logsIn(t, current), "readers are locked out")
+					return
+				}
+				require.Equal(t, rotation.Retryable, rotation.KindOf(err), "%v", err)
+				require.True(t, logsIn(t, current))
+				require.Nil(t, pendingOf(t, h.secret))
+			})
+		}
+	}
+}
+
+// An End that is about to move the stage is overtaken by another attempt of it, and by the next rotation's End.
+func TestLateEnd(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		secret      func(*testing.T) devstack.Secret
+		namesHolder bool
+	}{
+		"KMS":                                    {newSecret, false},
+		"Secrets Manager":                        {newAWSPair, false},
+		"KMS, naming the holder":                 {newSecret, true},
+		"Secrets Manager, naming the one it has": {newAWSPair, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := byHand{t, test.secret(t), ""}
+			plan := h.begin()
+			h.set(plan)
+			at := newGate()
+			held := around(h.secret.Store, func(s secretstore.Store) secretstore.Store { return heldStore{s, at, test.namesHolder} })
+			letGo := h.late(at, func() error {
+				_, err := h.attempt(held).End(t.Context(), activities.EndInput{Plan: plan})
+				return err
+			})
+			h.end(plan)
+			next := h.rotate()
+			err := letGo()
+			if test.namesHolder {
+				require.NoError(t, err)
+				require.Equal(t, plan.Version, currentVersion(t, h.secret), "the next rotation, which has ended as Rotated, is undone")
+				return
+			}
+			require.Equal(t, rotation.Conflict, rotation.KindOf(err), "%v", err)
+			require.Equal(t, next.Version, currentVersion(t, h.secret))
+		})
+	}
+}
+
+func currentVersion(t *testing.T, secret devstack.Secret) string {
+	t.Helper()
+	if secret.Store == rotation.StoreAWS {
+		s := awsStored(t, secret.Name)
+		return s.Holder(awssecretsmanager.Current).ID
+	}
+	s := stored(t, secret.Name)
+	return s.Holder(alibabakms.Current).ID
+}
+
+// A move of the stage is on its way when its attempt is given up. Secrets Manager compares when it arrives; KMS carries it out, so the
+// rotation stays open until KMS would not take it any more.
+func TestLateMove(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		secret func(*testing.T) devstack.Secret
+		open   bool
+	}{
+		"KMS":             {newSecret, true},
+		"Secrets Manager": {newAWSPair, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := byHand{t, test.secret(t), ""}
+			plan := h.begin()
+			h.set(plan)
+			held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Resource: h.secret.Name, Action: "UpdateSecretVersionStage"})
+			defer held.Remove()
+			givenUp := h.attempt()
+			left := make(chan error, 1)
+			go func() {
+				_, err := givenUp.End(t.Context(), activities.EndInput{Plan: plan})
+				left <- err
+			}()
+			<-held.Reached()
+			ended, err := h.attempt().End(t.Context(), activities.EndInput{Plan: plan, Uncertain: 1})
+			require.NoError(t, err)
+			require.Equal(t, test.open, ended.Settle > 0, "the rotation stays open")
+			// What would happen if it did not: the next rotation has ended when the move arrives.
+			next := h.rotate()
+			held.Release()
+			err = <-left
+			if test.open {
+				require.Equal(t, plan.Version, currentVersion(t, h.secret), "the next rotation, which has ended as Rotated, is undone")
+				return
+			}
+			require.Equal(t, rotation.Conflict, rotation.KindOf(err), "%v", err)
+			require.Equal(t, next.Version, currentVersion(t, h.secret))
+		})
+	}
+}
