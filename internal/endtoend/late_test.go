@@ -3,6 +3,7 @@ package endtoend
 import (
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"rotor/activities"
@@ -237,6 +238,66 @@ func TestLateMove(t *testing.T) {
 			}
 			require.Equal(t, rotation.Conflict, rotation.KindOf(err), "%v", err)
 			require.Equal(t, next.Version, currentVersion(t, h.secret))
+		})
+	}
+}
+
+// Every step of a rotation that was rolled back is made again, as a whole, while the next one is under way and when it has ended.
+func TestStepsOfAnOlderRotation(t *testing.T) {
+	t.Parallel()
+	steps := map[string]func(*activities.Rotation, *testing.T, rotation.Plan) error{
+		"new": func(r *activities.Rotation, t *testing.T, p rotation.Plan) error {
+			_, err := r.New(t.Context(), activities.StepInput{Plan: p})
+			return err
+		},
+		"set": func(r *activities.Rotation, t *testing.T, p rotation.Plan) error {
+			_, err := r.Set(t.Context(), activities.StepInput{Plan: p})
+			return err
+		},
+		"end": func(r *activities.Rotation, t *testing.T, p rotation.Plan) error {
+			_, err := r.End(t.Context(), activities.EndInput{Plan: p})
+			return err
+		},
+		"rollback": func(r *activities.Rotation, t *testing.T, p rotation.Plan) error {
+			_, err := r.Rollback(t.Context(), activities.RollbackInput{Plan: p, SetStarted: true, SetUncertain: true, PutUncertain: true})
+			return err
+		},
+	}
+	kinds := map[string]func(*testing.T) byHand{
+		"AWS, a pair":           func(t *testing.T) byHand { return byHand{t, newAWSPair(t), ""} },
+		"AWS, a single account": func(t *testing.T) byHand { return byHand{t, newAWSSingleUser(t), ""} },
+	}
+	for name, prepare := range lateSecrets {
+		kinds["KMS, "+name] = prepare
+	}
+	for name, prepare := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := prepare(t)
+			older := h.begin()
+			h.rollBack(older)
+			neverPut := older
+			neverPut.Version = uuid.NewString()
+			all := func(moment string) {
+				for step, make := range steps {
+					for kind, plan := range map[string]rotation.Plan{"": older, " of one that had written nothing": neverPut} {
+						before := picture(t, h.secret)
+						err := make(h.attempt(), t, plan)
+						require.Equal(t, before, picture(t, h.secret), "%s %s%s: %v", step, moment, kind, err)
+						if step == "set" {
+							require.Error(t, err, "%s %s%s", step, moment, kind)
+						}
+					}
+				}
+			}
+			next := h.begin()
+			all("after the next rotation's New")
+			h.set(next)
+			all("after its Set")
+			h.end(next)
+			all("after its End")
+			h.begin()
+			all("after New of the one after that")
 		})
 	}
 }
