@@ -33,11 +33,24 @@ func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotati
 			return err
 		}
 	}
+	if p.Restore != "" && p.Restore == p.StalePending {
+		p.Notes = append(p.Notes, m.halfDone(versions))
+	}
 	if survey.KeepsPasswords && p.Restore != "" && !req.AcceptPasswordHistory {
 		return rotation.FieldError("AcceptPasswordHistory", "the server's password history would forbid giving account %s its former password back "+
 			"(error 3638), so a rollback could not restore it; accept that with AcceptPasswordHistory, or switch the policy off for this account", p.Standby)
 	}
 	return nil
+}
+
+// halfDone tells of a rotation that ended without an outcome after it had begun to change the standby account.
+func (m dualAccount) halfDone(versions rotation.Versions) string {
+	p := m.plan
+	note := "an unfinished rotation had set account " + p.Standby + " already: it takes the password of version " + p.StalePending
+	if previous := versions.Holder(rotation.Previous); previous != "" {
+		note += ", and that of version " + previous + ", which was current before, may be refused"
+	}
+	return note + "; its password is replaced, and its privileges are brought level"
 }
 
 // mostGuesses is how many versions are tried on the standby account. What is older than that was not its password for long.

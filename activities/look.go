@@ -73,6 +73,8 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	}
 	if pending := versions.Holder(rotation.Pending); pending != "" && pending != p.Base && pending != p.Version {
 		p.StalePending = pending
+	} else if pending != "" && pending == p.Base && s.store.Traits().ClearsPending {
+		p.Notes = append(p.Notes, "an unfinished rotation had made version "+pending+" current and left the pending stage on it; this one takes that away")
 	}
 	if err := s.checkGrace(ctx, req, current.Created); err != nil {
 		return rotation.Plan{}, err

@@ -35,15 +35,19 @@ func (h byHand) attempt(around ...func(*activities.Rotation)) *activities.Rotati
 	return steps
 }
 
-// begin looks and writes the version.
-func (h byHand) begin(around ...func(*activities.Rotation)) rotation.Plan {
-	h.Helper()
-	steps := h.attempt(around...)
+func (h byHand) request() rotation.Request {
 	req := rotation.Request{SecretName: h.secret.Name, RegionId: h.secret.Region, Strategy: h.strategy, Now: true}
 	if h.secret.Store != rotation.StoreAlibabaKMS {
 		req.Store = h.secret.Store
 	}
-	plan, err := steps.Look(h.Context(), activities.LookInput{Request: req, Version: uuid.NewString()})
+	return req
+}
+
+// begin looks and writes the version.
+func (h byHand) begin(around ...func(*activities.Rotation)) rotation.Plan {
+	h.Helper()
+	steps := h.attempt(around...)
+	plan, err := steps.Look(h.Context(), activities.LookInput{Request: h.request(), Version: uuid.NewString()})
 	require.NoError(h, err)
 	_, err = steps.New(h.Context(), activities.StepInput{Plan: plan})
 	require.NoError(h, err)
