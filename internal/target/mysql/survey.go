@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -74,7 +75,7 @@ func (s *surveyor) pair(ctx context.Context, survey *target.Survey) error {
 	if err != nil {
 		return err
 	}
-	if err := rights.Check(standby); err != nil {
+	if err := cmp.Or(rights.Check(standby), s.server.CheckPlugins(standby)); err != nil {
 		return err
 	}
 	changes, err := account.Compare(ctx, s.conn.Conn, s.server, s.Current, name,
@@ -99,7 +100,7 @@ func (s *surveyor) single(ctx context.Context, survey *target.Survey) error {
 	if err != nil {
 		return err
 	}
-	if err := rights.Check(current); err != nil {
+	if err := cmp.Or(rights.Check(current), s.server.CheckPlugins(current)); err != nil {
 		return err
 	}
 	survey.KeepsPasswords = s.server.KeepsPasswords(current)
@@ -145,18 +146,10 @@ func (s *surveyor) asAdmin(ctx context.Context) (account.Set, *account.Rights, e
 	if err != nil {
 		return account.Set{}, nil, err
 	}
-	return current, rights, s.checkCreateUser(rights)
-}
-
-// checkCreateUser: every rotation changes a password, also where the accounts are equal already and nothing else is done. The
-// account package tells it of a drop, which takes the same right.
-func (s *surveyor) checkCreateUser(rights *account.Rights) error {
-	some := account.Set{User: s.Current, Accounts: []account.Account{{Host: "%"}}}
-	if _, err := account.Difference(s.server, account.Set{User: s.Current}, some, account.Options{Rights: rights}); err != nil {
-		return s.refuse("the admin account %q lacks CREATE USER, which it takes to create accounts and to change passwords; "+
-			"GRANT CREATE USER ON *.* to it", s.By.Account)
+	if err := rights.CheckPasswords(s.server); err != nil {
+		return account.Set{}, nil, s.refuse("%s", err)
 	}
-	return nil
+	return current, rights, nil
 }
 
 // passwordRule is what the server's policy takes, where it has one that can be read.

@@ -72,6 +72,10 @@ func TestSurveyRefuses(t *testing.T) {
 	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
 		reading, creating := "GRANT SELECT ON mysql.* TO 'lesser'@'%'", "GRANT CREATE USER ON *.* TO 'lesser'@'%'"
 		all := "GRANT ALL ON shop.* TO 'lesser'@'%' WITH GRANT OPTION"
+		onlyReading, old := reading, s.Flavour == mysqld.MySQL && !since(t, s, 5, 7)
+		if old {
+			reading = "GRANT SELECT, UPDATE ON mysql.* TO 'lesser'@'%'"
+		}
 		for name, test := range map[string]struct {
 			skip  bool
 			setup []string
@@ -79,10 +83,14 @@ func TestSurveyRefuses(t *testing.T) {
 			// because is in the error; "" if there must be none.
 			because, code string
 		}{
-			"enough rights":             {setup: []string{reading, creating, all}},
-			"single, enough rights":     {setup: []string{reading, creating}, ask: single},
-			"no right to create users":  {setup: []string{reading, all}, because: "lacks CREATE USER"},
-			"single, no right to":       {setup: []string{reading}, ask: single, because: "lacks CREATE USER"},
+			"enough rights":            {setup: []string{reading, creating, all}},
+			"single, enough rights":    {setup: []string{reading, creating}, ask: single},
+			"no right to create users": {setup: []string{reading, all}, because: "lacks CREATE USER"},
+			"single, no right to":      {setup: []string{reading}, ask: single, because: "lacks CREATE USER"},
+			"no right to change passwords": {skip: !old, setup: []string{onlyReading, creating, all},
+				because: "lacks UPDATE on the mysql schema"},
+			"single, no right to change them": {skip: !old, setup: []string{onlyReading, creating}, ask: single,
+				because: "lacks UPDATE on the mysql schema"},
 			"no right to read accounts": {setup: []string{creating, all}, because: "SELECT on mysql.*"},
 			"no right to grant":         {setup: []string{reading, creating}, because: "can't grant SELECT"},
 			"equal already, no right to change": {because: "lacks CREATE USER",
@@ -129,6 +137,36 @@ func TestSurveyRefuses(t *testing.T) {
 }
 
 func single(q *target.Question) { q.Strategy = rotation.SingleUser }
+
+// An account that authenticates without a password can be given none: that is known before anything is changed.
+func TestSurveyOfAccountsWithoutAPassword(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		how, plugin := "VIA unix_socket", "unix_socket"
+		switch {
+		case since(t, s, 8, 0):
+			how, plugin = "WITH auth_socket", "auth_socket"
+			exec(t, s, "INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'")
+			t.Cleanup(func() { _, _ = s.DB().Exec("UNINSTALL PLUGIN auth_socket") })
+		case s.Flavour == mysqld.MySQL:
+			how, plugin = "WITH sha256_password", "sha256_password"
+		}
+		for name, test := range map[string]struct {
+			account  string
+			strategy rotation.Strategy
+		}{"the standby": {"app_rt", rotation.DualAccount}, "the one account": {"app", rotation.SingleUser}} {
+			t.Run(name, func(t *testing.T) {
+				if test.account != "app" {
+					create(t, s, "app", "%", password)
+				}
+				exec(t, s, "CREATE USER '"+test.account+"'@'%' IDENTIFIED "+how)
+				t.Cleanup(func() { drop(s, test.account, "%") })
+				_, err := newTarget(t, mysql.Options{}).Survey(t.Context(), question(adminOf(s), test.strategy))
+				require.Equal(t, rotation.Permanent, rotation.KindOf(err), "%v", err)
+				require.ErrorContains(t, err, plugin)
+			})
+		}
+	})
+}
 
 func TestSurveyOfAReadOnlyServer(t *testing.T) {
 	mysqldtest.ForEach(t, func(t *testing.T, shared *mysqld.Server) {

@@ -84,6 +84,12 @@ func TestWhatTheAdminCannotDoIsFoundFirst(t *testing.T) {
 			admin: []string{"GRANT " + managed + " ON *.* TO adm@'%' WITH GRANT OPTION"}, standby: []string{"GRANT SYSTEM_USER ON *.* TO cur_rt@'%'"},
 			problem: "'cur_rt'@'%' has SYSTEM_USER", number: "1227",
 		},
+		"limits, where GRANT gives them": {
+			needs:   func(w *world) bool { return w.server.Flavour == account.MySQL && !w.server.Version.AtLeast(5, 7, 8) },
+			admin:   []string{"GRANT CREATE USER ON *.* TO adm@'%'", "GRANT SELECT, UPDATE ON mysql.* TO adm@'%'"},
+			current: []string{"GRANT USAGE ON *.* TO cur@'%' WITH MAX_QUERIES_PER_HOUR 7"},
+			problem: "can't change attributes", number: "1045",
+		},
 		"no CREATE USER": {
 			admin:   []string{"GRANT SELECT ON *.* TO adm@'%' WITH GRANT OPTION"},
 			problem: "the admin account lacks CREATE USER", number: "1227",
@@ -123,6 +129,42 @@ func TestWhatTheAdminCannotDoIsFoundFirst(t *testing.T) {
 }
 
 func (w *world) hasDynamic() bool { return w.server.HasDynamic() }
+
+// Whether an admin can change the passwords of others is known from its rights, on every server.
+func TestWhatChangingPasswordsTakes(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w := worldOn(t, s)
+		for name, statements := range map[string][]string{
+			"nothing":                   {"GRANT SELECT ON mysql.* TO adm@'%'"},
+			"CREATE USER":               {"GRANT SELECT ON mysql.* TO adm@'%'", "GRANT CREATE USER ON *.* TO adm@'%'"},
+			"CREATE USER and UPDATE":    {"GRANT SELECT, UPDATE ON mysql.* TO adm@'%'", "GRANT CREATE USER ON *.* TO adm@'%'"},
+			"CREATE USER, UPDATE on *":  {"GRANT SELECT, UPDATE ON *.* TO adm@'%'", "GRANT CREATE USER ON *.* TO adm@'%'"},
+			"CREATE USER, UPDATE on m%": {"GRANT SELECT, UPDATE ON `m%`.* TO adm@'%'", "GRANT CREATE USER ON *.* TO adm@'%'"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				password := newPassword()
+				w.account(t, "adm", "%", password)
+				w.account(t, "cur", "%", newPassword())
+				w.exec(t, statements...)
+				conn := w.login(t, "adm", password)
+				rights, err := account.ReadRights(t.Context(), conn, w.server)
+				require.NoError(t, err)
+				expected := rights.CheckPasswords(w.server)
+				set, err := account.Read(t.Context(), conn, w.server, "cur")
+				require.NoError(t, err)
+				next := newPassword()
+				err = account.SetPassword(t.Context(), conn, w.server, set, next, false)
+				if expected == nil {
+					require.NoError(t, err)
+				} else {
+					require.Equal(t, rotation.Permanent, rotation.KindOf(expected))
+					require.Equal(t, rotation.Permanent, rotation.KindOf(err), "%v", err)
+				}
+				require.Equal(t, expected == nil, w.canLogIn(t, "cur", next))
+			})
+		}
+	})
+}
 
 // An admin who can do what it takes is not stopped, wherever its rights come from.
 func TestAnAdminWithJustEnoughRights(t *testing.T) {

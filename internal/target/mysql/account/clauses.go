@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"rotor/internal/rotation"
 )
 
 const (
@@ -29,6 +31,16 @@ func (s Server) unclonable(a Attributes) string {
 		return ""
 	}
 	return fmt.Sprintf("authenticates by the plugin %q, which can't be given a password on this server", a.Plugin)
+}
+
+// CheckPlugins says why the accounts of a set can't be given a password.
+func (s Server) CheckPlugins(set Set) error {
+	for _, a := range set.Accounts {
+		if problem := s.unclonable(a.Attributes); problem != "" {
+			return rotation.Errorf(rotation.Permanent, "change the password of %s: it %s", Name{set.User, a.Host}, problem)
+		}
+	}
+	return nil
 }
 
 // identified is the text around the password that a plugin is to check.
@@ -90,6 +102,9 @@ func (p *pair) attributes(want, have Attributes) {
 	doing := "change the attributes of " + p.name.String()
 	p.changes.Given = append(p.changes.Given, strings.TrimSpace(clauses)+" for "+p.name.String())
 	if !p.server.can.alterUser {
+		if p.options.Rights.lacksGlobally(GrantOption) {
+			p.problem("the admin account can't change attributes (%s), which takes the global GRANT OPTION on this server", strings.TrimSpace(clauses))
+		}
 		p.changes.Level = append(p.changes.Level, statement(doing, "GRANT USAGE ON *.* TO "+quoteAccount(p.name)+clauses))
 		return
 	}

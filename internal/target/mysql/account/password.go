@@ -16,10 +16,8 @@ func SetPassword(ctx context.Context, conn *sql.Conn, server Server, set Set, pa
 	if err := checkPassword(server, set.User, password, retain); err != nil {
 		return err
 	}
-	for _, a := range set.Accounts {
-		if problem := server.unclonable(a.Attributes); problem != "" {
-			return rotation.Errorf(rotation.Permanent, "change the password of %s: it %s", Name{set.User, a.Host}, problem)
-		}
+	if err := server.CheckPlugins(set); err != nil {
+		return err
 	}
 	if server.can.atomicAccounts && len(set.Accounts) > 1 {
 		return setTogether(ctx, conn, server, set, password, retain)

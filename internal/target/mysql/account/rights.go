@@ -133,6 +133,20 @@ func (r *Rights) lacksCreateUser() bool {
 	return r != nil && !r.grants.Global.Has("CREATE USER") && (r.lacksOnMySQL("INSERT") || r.lacksOnMySQL("UPDATE"))
 }
 
+// CheckPasswords says why the admin can't change the passwords of other accounts. Every rotation changes one, also where the accounts
+// are equal already and nothing else is done.
+func (r *Rights) CheckPasswords(server Server) error {
+	switch {
+	case r.lacksCreateUser():
+		return rotation.Errorf(rotation.Permanent, "the admin account %q lacks CREATE USER, which it takes to create accounts and to change passwords; "+
+			"GRANT CREATE USER ON *.* to it", r.Account.User)
+	case r != nil && !server.can.alterUser && r.lacksOnMySQL("UPDATE"):
+		return rotation.Errorf(rotation.Permanent, "the admin account %q lacks UPDATE on the mysql schema, which it takes on this server to change "+
+			"the password of another account; GRANT UPDATE ON mysql.* to it", r.Account.User)
+	}
+	return nil
+}
+
 // checkAdmin checks what the statements about accounts themselves take.
 func (d *difference) checkAdmin(standby Set) {
 	rights := d.options.Rights
