@@ -21,7 +21,7 @@ MATRIX    = ./internal/devstack/mysqld/... ./internal/target/mysql
 GENERATED = ./internal/target/mysql/account
 CASES     = 300
 # The end-to-end tests that are run on each server.
-ROTATIONS = TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided
+ROTATIONS = TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory
 
 .PHONY: help
 help: ## list the targets

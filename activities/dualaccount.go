@@ -28,6 +28,7 @@ func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotati
 			"give both documents an Endpoint that always leads to the server that takes changes", p.Admin)
 	}
 	p.Notes, m.rule = append(p.Notes, survey.Notes...), survey.Passwords
+	p.Divided = survey.Divided
 	if p.StandbyExists = survey.StandbyExists; p.StandbyExists {
 		if err := m.findRestore(ctx, req, versions); err != nil {
 			return err
@@ -152,10 +153,11 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 		change, err = session.Level(ctx, m.plan.Standby, m.plan.Account, pending.Password)
 		return err
 	}
+	has := false
 	if !m.plan.StandbyExists {
 		err = m.mustBeOwn(ctx, pending)
 	} else {
-		err = m.mustBeAsSeen(ctx)
+		has, err = m.mustBeAsSeen(ctx)
 	}
 	switch {
 	case err != nil:
@@ -167,6 +169,9 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 		if err = level(); err == nil {
 			err = session.SetPassword(ctx, m.plan.Standby, pending.Password)
 		}
+	case has && !m.plan.Divided:
+		// An earlier attempt did it. A server that keeps a history of passwords would not take it a second time (3638).
+		err = level()
 	default:
 		// Every host's account gets it, also where one has it already: an earlier attempt may have died between two.
 		if err = session.SetPassword(ctx, m.plan.Standby, pending.Password); err == nil {
@@ -187,21 +192,21 @@ func (m dualAccount) mustBeOwn(ctx context.Context, pending *rotation.Document) 
 }
 
 // mustBeAsSeen makes sure that nobody has changed the password of the standby account since Look: it takes the restore version's, or, where
-// an earlier attempt was here, this rotation's. One that was adopted without a known password can't be told.
-func (m dualAccount) mustBeAsSeen(ctx context.Context) error {
+// an earlier attempt was here, this rotation's, which has says. One that was adopted without a known password can't be told.
+func (m dualAccount) mustBeAsSeen(ctx context.Context) (has bool, err error) {
 	if m.plan.Restore == "" {
-		return nil
+		return false, nil
 	}
 	for _, version := range []string{m.plan.Restore, m.plan.Version} {
 		proof, err := m.probe(ctx, version)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if proof.Answer != rotation.RefusedLogin {
-			return mustAccept(proof, nil)
+			return version == m.plan.Version, mustAccept(proof, nil)
 		}
 	}
-	return rotation.Errorf(rotation.Conflict, "account %s takes neither the password that it had when this rotation began nor this rotation's: "+
+	return false, rotation.Errorf(rotation.Conflict, "account %s takes neither the password that it had when this rotation began nor this rotation's: "+
 		"somebody else changed it", m.plan.Standby).WithCode(errBadLogin)
 }
 
@@ -243,7 +248,7 @@ func (m dualAccount) undo(ctx context.Context) (notes []string, forward bool, er
 			return nil, false, err
 		}
 		return []string{"account " + m.plan.Standby + " has a random password that is kept nowhere, because no version holds its former one"},
-			false, session.SetPassword(ctx, m.plan.Standby, random)
+			false, disable(ctx, session, m.plan.Standby, random)
 	}
 	return nil, false, nil
 }

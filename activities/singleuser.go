@@ -35,7 +35,7 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 	if err != nil {
 		return err
 	}
-	p.Server, p.TLS = survey.Server, by.proof.TLS
+	p.Server, p.TLS, p.Divided = survey.Server, by.proof.TLS, survey.Divided
 	if !m.sameServer(survey, by.proof) {
 		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
 			"give both documents an address that always leads to the server that takes changes", p.Admin)
@@ -100,7 +100,7 @@ func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (Set
 	}
 	switch version {
 	case m.plan.Version:
-		return SetResult{}, nil // an earlier attempt did it
+		return SetResult{}, m.complete(ctx, pending) // an earlier attempt did it
 	case "":
 		return SetResult{}, rotation.Errorf(rotation.Conflict, "no version of secret %s logs in as %s: somebody else changed the account",
 			m.plan.Secret, m.plan.Account).WithCode(errBadLogin)
@@ -120,6 +120,22 @@ func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (Set
 		err = session.SetPassword(ctx, m.plan.Account, pending.Password)
 	}
 	return SetResult{Changed: changed}, err
+}
+
+// complete gives the new password to the hosts of the account that an attempt which died may have left out.
+func (m singleUser) complete(ctx context.Context, pending *rotation.Document) error {
+	if !m.plan.Divided {
+		return nil
+	}
+	session, err := m.lockAsAdmin(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if act, err := m.stillOurs(ctx); err != nil || !act {
+		return err
+	}
+	return session.SetPassword(ctx, m.plan.Account, pending.Password)
 }
 
 // session is a locked one, of the admin if there is one, else of the account itself.

@@ -30,6 +30,9 @@ type Plan struct {
 	Standby string `json:",omitempty"`
 	// StandbyExists says whether the standby account existed.
 	StandbyExists bool `json:",omitempty"`
+	// Divided: the account whose password is changed exists on several hosts that change one after the other. An attempt that died may
+	// have changed some, so that a login, which meets one of them, does not tell what the others have.
+	Divided bool `json:",omitempty"`
 	// Adopted: Version is that of an unfinished rotation, whose password the account has already.
 	Adopted bool `json:",omitempty"`
 	// Admin is the admin secret, "" if the account changes itself.

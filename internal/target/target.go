@@ -53,7 +53,9 @@ type Survey struct {
 	Passwords rotation.PasswordRule
 	// KeepsPasswords: a password history or reuse interval would forbid going back to the standby account's password (3638).
 	KeepsPasswords bool
-	Notes          []string
+	// Divided: the account whose password is changed exists on several hosts, which change one after the other.
+	Divided bool
+	Notes   []string
 }
 
 // Target accepts credentials.
@@ -99,6 +101,13 @@ type Session interface {
 	// Drop drops the account on all its hosts. That it does not exist is no error.
 	Drop(ctx context.Context, account string) error
 	Close()
+}
+
+// Disabler is a Session of a server on which an account can exist on several hosts, each with a password of its own.
+type Disabler interface {
+	// Disable gives the account a password that nobody has, on the host that a login meets last: until then the login tells that it is
+	// not done.
+	Disable(ctx context.Context, account string, unknown rotation.Secret) error
 }
 
 // Change is what was done to an account, in words.

@@ -102,15 +102,7 @@ func (s *session) Create(ctx context.Context, name, like string, password rotati
 // SetPassword replaces the password of the account on all its hosts: in one statement from MySQL 8.0 on, before that and on
 // MariaDB one after the other, the one that this worker logs in to first.
 func (s *session) SetPassword(ctx context.Context, name string, password rotation.Secret) error {
-	set, err := s.read(ctx, name)
-	if err != nil {
-		return err
-	}
-	if len(set.Accounts) == 0 {
-		return rotation.Errorf(rotation.Conflict, "account %q does not exist on %s any more", name, s.address())
-	}
-	s.sort(set, first)
-	return s.note(account.SetPassword(ctx, s.conn.Conn, s.server, set, password, false))
+	return s.setPassword(ctx, name, password, first)
 }
 
 // SetOwnPassword replaces the password of the session's own account, on the host under which it was let in: under further

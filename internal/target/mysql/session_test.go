@@ -10,6 +10,7 @@ import (
 	"rotor/internal/devstack/mysqld"
 	"rotor/internal/devstack/mysqld/mysqldtest"
 	"rotor/internal/rotation"
+	"rotor/internal/target"
 	"rotor/internal/target/mysql"
 )
 
@@ -129,9 +130,18 @@ func TestAnAccountWithSeveralHosts(t *testing.T) {
 		requireRefused(t, on, loginTo(s, "app_rt", password))
 
 		before = len(r.heard())
+		require.NoError(t, session.(target.Disabler).Disable(t.Context(), "app_rt", rotation.NewSecret(password)))
+		_, said, found := strings.Cut(r.heard()[before:], change)
+		require.True(t, found)
+		for _, host := range hosts {
+			require.LessOrEqual(t, strings.Index(said, "`app_rt`@`"+host+"`"), strings.Index(said, "`app_rt`@`"+matched+"`"), "host %s", host)
+		}
+		requireAccepted(t, on, loginTo(s, "app_rt", password))
+
+		before = len(r.heard())
 		require.NoError(t, session.Drop(t.Context(), "app_rt"))
 		require.Empty(t, hostsOf(t, s, "app_rt"))
-		said := r.heard()[before:]
+		said = r.heard()[before:]
 		at := strings.LastIndex(said, "DROP USER")
 		require.Contains(t, said[at:], "`"+matched+"`", "the account that a login can prove is dropped last")
 	})

@@ -83,7 +83,7 @@ func (s *surveyor) pair(ctx context.Context, survey *target.Survey) error {
 	if err != nil {
 		return err
 	}
-	survey.StandbyExists = len(standby.Accounts) > 0
+	survey.StandbyExists, survey.Divided = len(standby.Accounts) > 0, s.divided(standby)
 	// Set gives the standby account the current one's policy, so that either may forbid going back.
 	survey.KeepsPasswords = s.server.KeepsPasswords(current) || survey.StandbyExists && s.server.KeepsPasswords(standby)
 	survey.Notes = s.notes(current)
@@ -103,7 +103,7 @@ func (s *surveyor) single(ctx context.Context, survey *target.Survey) error {
 	if err := cmp.Or(rights.Check(current), s.server.CheckPlugins(current)); err != nil {
 		return err
 	}
-	survey.KeepsPasswords = s.server.KeepsPasswords(current)
+	survey.KeepsPasswords, survey.Divided = s.server.KeepsPasswords(current), s.divided(current)
 	survey.Notes = s.notes(current)
 	return nil
 }

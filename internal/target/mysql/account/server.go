@@ -97,6 +97,9 @@ func (s Server) TakesOldPassword() bool { return s.can.requireCurrent }
 // TakesSecondPassword says whether accounts can have a second password (RETAIN, DISCARD).
 func (s Server) TakesSecondPassword() bool { return s.can.secondPasswords }
 
+// ChangesTogether says whether the accounts of a name, on all hosts, change in one statement.
+func (s Server) ChangesTogether() bool { return s.can.atomicAccounts }
+
 // CanLock says whether accounts can be locked.
 func (s Server) CanLock() bool { return s.can.lock }
 
