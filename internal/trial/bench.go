@@ -1,0 +1,160 @@
+// Package trial puts rotations to the test on the real parts: worker processes, a Temporal server, a MySQL server, the clouds' SDKs against
+// the simulated cloud. Each trial has a secret, a task queue and relays of its own, which see every effect that a rotation has outside of
+// its worker: calls of the store, of the RDS API and of Temporal, and SQL statements. What happens right before an effect, and right after
+// it, is the test's to say: the worker is killed, the connection breaks, somebody decides something. The product knows nothing of this.
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"rotor/internal/devstack"
+	"rotor/internal/devstack/process"
+)
+
+// Bench is what the trials of a test program share.
+type Bench struct {
+	Stack    *devstack.Stack
+	Temporal client.Client
+
+	worker    string
+	workspace *process.Workspace
+	numbers   atomic.Int64
+
+	mu      sync.Mutex
+	secrets []devstack.Secret
+	written []string
+	// calm is the worker that nothing disturbs.
+	calm *Worker
+}
+
+// Start builds a worker and starts a stack.
+func Start(ctx context.Context, out io.Writer) (b *Bench, err error) {
+	b = &Bench{}
+	if b.workspace, err = process.NewWorkspace(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	b.worker = b.workspace.Path("worker")
+	if said, err := exec.CommandContext(ctx, "go", "build", "-o", b.worker, "rotor/worker").CombinedOutput(); err != nil {
+		return b, fmt.Errorf("build the worker: %w\n%s", err, said)
+	}
+	if b.Stack, err = devstack.Start(ctx, devstack.Options{Headless: true, Out: out}); err != nil {
+		return b, err
+	}
+	b.Temporal, err = client.Dial(client.Options{
+		HostPort: b.Stack.Temporal.Address, Namespace: b.Stack.Temporal.Namespace, Identity: "trial", Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	return b, err
+}
+
+// Close ends everything.
+func (b *Bench) Close() error {
+	if b.Temporal != nil {
+		b.Temporal.Close()
+	}
+	errs := []error{b.workspace.Close()}
+	if b.Stack != nil {
+		errs = append(errs, b.Stack.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Quick are settings of a worker that make waits short.
+var Quick = map[string]string{
+	"ROTOR_HEARTBEAT": "1s", "ROTOR_STEP_TIMEOUT": "6s", "ROTOR_STEP_BURST": "12s", "ROTOR_FIRST_PAUSE": "200ms", "ROTOR_LONGEST_PAUSE": "1s",
+	"ROTOR_STICKY": "500ms", "ROTOR_STOP_TIMEOUT": "2s", "ROTOR_ALIBABA_SIGNATURE_VALIDITY": "3s", "ROTOR_WORKFLOW_TASK_TIMEOUT": "1s",
+}
+
+// Worker is a worker process.
+type Worker struct {
+	*process.Child
+	name string
+}
+
+// startPatience is how long a worker may take to poll; the machine may be busy with many of them.
+const startPatience = time.Minute
+
+// StartWorker starts a worker that reaches Temporal at an address, and waits until it polls.
+func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more map[string]string) (*Worker, error) {
+	settings := b.Stack.Env()
+	for _, from := range []map[string]string{Quick, more, {"TEMPORAL_ADDRESS": temporal}} {
+		for name, value := range from {
+			settings[name] = value
+		}
+	}
+	env := os.Environ()
+	for name, value := range settings {
+		env = append(env, name+"="+value)
+	}
+	w := &Worker{name: fmt.Sprintf("worker-%d", b.numbers.Add(1))}
+	var err error
+	if w.Child, err = b.workspace.Start(process.Command{Name: w.name, Path: b.worker, Args: []string{"--task-queue", queue}, Env: env}); err != nil {
+		return nil, err
+	}
+	logFile := b.workspace.Path(w.name + ".log")
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if said, err := os.ReadFile(logFile); err == nil && strings.Contains(string(said), "rotor worker") {
+			return w, nil
+		}
+		select {
+		case <-w.Done():
+			return nil, w.Ended()
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("worker %s does not poll yet: %w", w.name, ctx.Err()), w.Kill())
+		case <-tick.C:
+		}
+	}
+}
+
+const undisturbedQueue = "undisturbed"
+
+// undisturbed starts the worker that nothing disturbs, once.
+func (b *Bench) undisturbed(ctx context.Context) (err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.calm == nil {
+		b.calm, err = b.StartWorker(ctx, b.Stack.Temporal.Address, undisturbedQueue, map[string]string{"ROTOR_STEP_TIMEOUT": "30s", "ROTOR_STEP_BURST": "1m"})
+	}
+	return err
+}
+
+// Number gives a number that nothing else of this bench has.
+func (b *Bench) Number() int64 { return b.numbers.Add(1) }
+
+// remember keeps a secret for the search at the end.
+func (b *Bench) remember(s devstack.Secret) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.secrets = append(b.secrets, s)
+}
+
+// Heard keeps a text that a rotation or a command showed, for the search at the end.
+func (b *Bench) Heard(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.written = append(b.written, text)
+}
+
+func (b *Bench) workerLogs() ([]string, error) { return filepath.Glob(b.workspace.Path("worker-*.log")) }

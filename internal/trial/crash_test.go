@@ -1,0 +1,79 @@
+package trial_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/trial"
+)
+
+// crash is the death of a worker at an effect.
+type crash struct {
+	kind   trial.Kind
+	effect trial.Effect
+	moment trial.Moment
+}
+
+// Whenever the worker is killed, another one takes the rotation to its outcome, with one version, and no client is locked out.
+func TestWorkerIsKilled(t *testing.T) {
+	t.Parallel()
+	for i, kind := range trial.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+			var crashes []crash
+			for _, effect := range effectsOf(t, kind) {
+				crashes = append(crashes, crash{kind, effect, trial.Before})
+				// Nobody outside can tell a death after something was read from one before what comes next.
+				if effect.Changes() {
+					crashes = append(crashes, crash{kind, effect, trial.After})
+				}
+			}
+			t.Logf("%d crashes", len(crashes))
+			for _, c := range sample(crashes, 4, uint64(i)) {
+				t.Run(fmt.Sprintf("%s %s", c.moment, c.effect), func(t *testing.T) {
+					t.Parallel()
+					c.try(t)
+				})
+			}
+		})
+	}
+}
+
+func (c crash) try(t *testing.T) {
+	tr := newTrial(t, c.kind)
+	first := startWorker(t, tr)
+	killed := make(chan struct{})
+	var once sync.Once
+	tr.Hook(func(e trial.Effect, m trial.Moment) trial.Verdict {
+		verdict := trial.Pass
+		if e == c.effect && m == c.moment {
+			once.Do(func() {
+				// Half of the deaths are those of machines: the database is not told, and keeps the session and its lock.
+				tr.Linger(c.moment == trial.After)
+				if err := first.Kill(); err != nil {
+					t.Error(err)
+				}
+				close(killed)
+				verdict = trial.Drop
+			})
+		}
+		return verdict
+	})
+	run, err := tr.Rotate(t.Context())
+	require.NoError(t, err)
+	select {
+	case <-killed:
+	case <-time.After(time.Minute):
+		t.Fatalf("it did not come to %s", c.effect)
+	}
+	tr.Hook(nil)
+	tr.Linger(false)
+	startWorker(t, tr)
+	ended, err := tr.Outcome(t.Context(), run)
+	require.NoError(t, err)
+	requireRotated(t, tr, ended)
+}

@@ -1,0 +1,70 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"rotor/internal/canary"
+	"rotor/internal/rotation"
+)
+
+// Leaks searches everything that the trials have left behind for every password that there was: histories and their payloads, the files of
+// the Temporal server, the logs of all processes, what was shown to people. It says what was searched, too.
+func (b *Bench) Leaks(ctx context.Context) (found []canary.Finding, searched string, err error) {
+	passwords, err := b.passwords()
+	if err != nil {
+		return nil, "", err
+	}
+	sources, err := canary.Histories(ctx, b.Temporal, b.Stack.Temporal.Namespace)
+	if err != nil {
+		return nil, "", err
+	}
+	histories := len(sources)
+	files, err := canary.Folder(filepath.Dir(b.Stack.Temporal.DatabaseFile))
+	if err != nil {
+		return nil, "", err
+	}
+	logs, err := b.workerLogs()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, log := range logs {
+		files = append(files, canary.Source{Name: filepath.Base(log), Read: func() ([]byte, error) { return os.ReadFile(log) }})
+	}
+	var requests strings.Builder
+	for _, r := range b.Stack.Cloud.Requests() {
+		fmt.Fprintf(&requests, "%s %v\n", r, r.Params)
+	}
+	b.mu.Lock()
+	shown := strings.Join(b.written, "\n")
+	b.mu.Unlock()
+	sources = append(append(sources, files...), canary.Text("the cloud's log", requests.String()), canary.Text("what was shown", shown),
+		canary.Text("the database server's log", b.Stack.MySQL.Log()))
+	found, err = canary.Search(passwords, sources...)
+	return found, fmt.Sprintf("%d passwords in %d histories and %d files", len(passwords), histories, len(files)), err
+}
+
+// passwords are all that the secrets of this bench have had.
+func (b *Bench) passwords() (list []rotation.Secret, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.secrets {
+		list = append(list, s.Password)
+		if s.AdminSecret != "" {
+			list = append(list, s.AdminPassword)
+		}
+		versions, err := b.versions(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range versions {
+			if !v.Password.Equal(s.Password) {
+				list = append(list, v.Password)
+			}
+		}
+	}
+	return list, nil
+}

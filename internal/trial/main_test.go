@@ -1,0 +1,95 @@
+package trial_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/rotation"
+	"rotor/internal/trial"
+)
+
+// full tries every case; else it is a sample, the same each time.
+var full = flag.Bool("full", false, "try every case, which takes many minutes")
+
+// seed chooses the sample.
+const seed = 20
+
+// sideBySide is how many trials run at once: most of the time they wait.
+const sideBySide = 16
+
+var bench *trial.Bench
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", fmt.Sprint(sideBySide)); err != nil {
+		panic(err)
+	}
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "trial:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// run runs the tests on a bench, and searches what they have left behind.
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	if bench, err = trial.Start(ctx, os.Stderr); err != nil {
+		return 1, err
+	}
+	defer func() {
+		if closing := bench.Close(); err == nil {
+			err = closing
+		}
+	}()
+	if code = m.Run(); !tried.Load() {
+		return code, nil
+	}
+	began := time.Now()
+	found, searched, err := bench.Leaks(ctx)
+	fmt.Printf("searched for %s in %s\n", searched, time.Since(began).Round(time.Millisecond))
+	for _, f := range found {
+		fmt.Println("LEAK:", f)
+		code = 1
+	}
+	return code, err
+}
+
+// newTrial makes a trial that ends with the test.
+func newTrial(t *testing.T, kind trial.Kind) *trial.Trial {
+	t.Helper()
+	tried.Store(true)
+	tr, err := bench.New(t.Context(), kind)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, tr.Close()) })
+	return tr
+}
+
+func startWorker(t *testing.T, tr *trial.Trial) *trial.Worker {
+	t.Helper()
+	w, err := tr.StartWorker(t.Context())
+	require.NoError(t, err)
+	return w
+}
+
+// requireSound requires that an outcome is as it says, and that nobody was locked out on the way.
+func requireSound(t *testing.T, tr *trial.Trial, ended trial.Ended) {
+	t.Helper()
+	after, err := bench.Look(t.Context(), tr.Secret)
+	require.NoError(t, err)
+	require.Empty(t, trial.Audit(tr.Kind, tr.Secret, tr.Outset, after, ended), "%s: %+v", ended.Result.Outcome, ended.Result.Reason)
+	require.Empty(t, tr.LockedOut())
+}
+
+func requireRotated(t *testing.T, tr *trial.Trial, ended trial.Ended) {
+	t.Helper()
+	require.Equal(t, rotation.Rotated, ended.Result.Outcome, "%+v", ended.Result.Reason)
+	requireSound(t, tr, ended)
+}

@@ -1,0 +1,80 @@
+package trial_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/trial"
+)
+
+// tried says that there has been a trial, so that there is something to search.
+var tried atomic.Bool
+
+// recordings are the effects of an undisturbed rotation, by the name of its kind.
+var recordings sync.Map
+
+// effectsOf gives the effects of an undisturbed rotation of a kind, in their order.
+func effectsOf(t *testing.T, kind trial.Kind) []trial.Effect {
+	t.Helper()
+	record := sync.OnceValue(func() []trial.Effect { return recordEffects(t, kind) })
+	once, _ := recordings.LoadOrStore(kind.Name, record)
+	effects := once.(func() []trial.Effect)()
+	require.NotEmpty(t, effects)
+	return effects
+}
+
+// recordEffects records until nothing disturbed the rotation: a busy machine can make a step be tried twice.
+func recordEffects(t *testing.T, kind trial.Kind) []trial.Effect {
+	const tries = 5
+	for range tries {
+		effects := recordOnce(t, kind)
+		if !slices.ContainsFunc(effects, func(e trial.Effect) bool {
+			return e.Source == trial.Temporal && (e.Name == "RespondActivityTaskFailed" || e.Name == "RespondActivityTaskCompleted" && e.Nth > 1)
+		}) {
+			return effects
+		}
+	}
+	t.Fatalf("in %d rotations of %s a step was tried more than once", tries, kind.Name)
+	return nil
+}
+
+func recordOnce(t *testing.T, kind trial.Kind) (effects []trial.Effect) {
+	tr := newTrial(t, kind)
+	var mu sync.Mutex
+	tr.Hook(func(e trial.Effect, m trial.Moment) trial.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
+		// How often an instance has to be asked until it is ready differs from run to run.
+		if m == trial.Before && (e.Source != trial.RDS || e.Nth == 1) {
+			effects = append(effects, e)
+		}
+		return trial.Pass
+	})
+	startWorker(t, tr)
+	run, err := tr.Rotate(t.Context())
+	require.NoError(t, err)
+	ended, err := tr.Outcome(t.Context(), run)
+	require.NoError(t, err)
+	requireRotated(t, tr, ended)
+	mu.Lock()
+	defer mu.Unlock()
+	return effects
+}
+
+// sample gives all of a list with -full, else some, the same each time.
+func sample[E any](list []E, of int, salt uint64) []E {
+	if *full || len(list) <= of {
+		return list
+	}
+	random := rand.New(rand.NewPCG(seed, salt))
+	some := make([]E, 0, of)
+	for _, i := range random.Perm(len(list))[:of] {
+		some = append(some, list[i])
+	}
+	return some
+}
