@@ -186,3 +186,18 @@ func sourceOf(r cloudsim.Request) string {
 	}
 	return Store
 }
+
+// At gives a condition for faults of the cloud: that a request is this effect.
+func (t *Trial) At(e Effect) func(cloudsim.Request) bool {
+	var mu sync.Mutex
+	nth := 0
+	return func(r cloudsim.Request) bool {
+		if !t.concerns(r) || sourceOf(r) != e.Source || r.Action+of(r, t.Secret) != e.Name || t.Step() != e.Step {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		nth++
+		return nth == e.Nth
+	}
+}

@@ -3,6 +3,7 @@ package trial_test
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,6 +65,11 @@ func recordOnce(t *testing.T, kind trial.Kind) (effects []trial.Effect) {
 	mu.Lock()
 	defer mu.Unlock()
 	return effects
+}
+
+// sortByName gives cases that came out of a map an order that is the same each time.
+func sortByName[E any](list []E, name func(E) string) {
+	slices.SortFunc(list, func(a, b E) int { return strings.Compare(name(a), name(b)) })
 }
 
 // sample gives all of a list with -full, else some, the same each time.

@@ -118,6 +118,12 @@ func (t *Trial) StartWorker(ctx context.Context) (*Worker, error) {
 // Linger says whether the database is left without a word of it when a worker goes.
 func (t *Trial) Linger(on bool) { t.sql.Linger(on) }
 
+// RefuseDatabase has nobody listen at the database's address, until AcceptDatabase.
+func (t *Trial) RefuseDatabase() error { return t.sql.Refuse() }
+
+// AcceptDatabase ends a RefuseDatabase.
+func (t *Trial) AcceptDatabase() error { return t.sql.Accept() }
+
 // meet asks the hook, and tries the clients at every change.
 func (t *Trial) meet(e Effect, m Moment) Verdict {
 	if m == After && e.Changes() && e.Source != Temporal {

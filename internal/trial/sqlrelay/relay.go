@@ -48,7 +48,7 @@ func Listen(server string, hook Hook) (*Relay, error) {
 		return nil, err
 	}
 	r.listener = listener
-	r.serving.Go(r.accept)
+	r.serving.Go(func() { r.accept(listener) })
 	return r, nil
 }
 
@@ -59,11 +59,34 @@ func (r *Relay) Port() int { return r.listener.Addr().(*net.TCPAddr).Port }
 // the client's machine loses its power.
 func (r *Relay) Linger(on bool) { r.lingers.Store(on) }
 
+// Refuse has nobody listen until Accept.
+func (r *Relay) Refuse() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.listener.Close()
+}
+
+// Accept ends a Refuse.
+func (r *Relay) Accept() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	listener, err := net.Listen("tcp", r.listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	r.listener = listener
+	r.serving.Go(func() { r.accept(listener) })
+	return nil
+}
+
 // Close ends the relay and every connection.
 func (r *Relay) Close() error {
-	err := r.listener.Close()
 	r.mu.Lock()
 	r.closed = true
+	err := r.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // it refuses
+	}
 	for c := range r.open {
 		_ = c.Close() // it may be closed already
 	}
@@ -72,9 +95,9 @@ func (r *Relay) Close() error {
 	return err
 }
 
-func (r *Relay) accept() {
+func (r *Relay) accept(listener net.Listener) {
 	for {
-		client, err := r.listener.Accept()
+		client, err := listener.Accept()
 		if err != nil {
 			return
 		}

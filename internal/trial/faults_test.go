@@ -1,0 +1,137 @@
+package trial_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/cloudsim"
+	"rotor/internal/trial"
+)
+
+// cloudFaults are what a request to the cloud can meet. A slow answer takes longer than an attempt of a step may.
+var cloudFaults = []cloudsim.Fault{
+	{Kind: cloudsim.Throttle}, {Kind: cloudsim.ErrorBefore}, {Kind: cloudsim.ErrorAfter}, {Kind: cloudsim.CloseBefore}, {Kind: cloudsim.CloseAfter},
+	{Kind: cloudsim.Malformed}, {Kind: cloudsim.SlowAnswer, Hold: 7 * time.Second}, {Kind: cloudsim.Stale, Lag: 2 * time.Second},
+}
+
+// Whatever a request to the store or to the RDS API meets, the rotation gets there, writes one version, and locks nobody out.
+func TestCloudFaults(t *testing.T) {
+	t.Parallel()
+	type faulty struct {
+		fault  cloudsim.Fault
+		effect trial.Effect
+	}
+	for i, kind := range trial.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+			var cases []faulty
+			for _, effect := range effectsOf(t, kind) {
+				for _, fault := range cloudFaults {
+					if cloud := effect.Source == trial.Store || effect.Source == trial.RDS; cloud && (fault.Kind != cloudsim.Stale || !effect.Changes()) {
+						cases = append(cases, faulty{fault, effect})
+					}
+				}
+			}
+			t.Logf("%d faults", len(cases))
+			for _, c := range sample(cases, 2, uint64(i)+200) {
+				t.Run(fmt.Sprintf("%s at %s", c.fault.Kind, c.effect), func(t *testing.T) {
+					t.Parallel()
+					tr := newTrial(t, kind)
+					fault := c.fault
+					fault.If = tr.At(c.effect)
+					injected := bench.Stack.Cloud.Inject(fault)
+					defer injected.Remove()
+					rotateThrough(t, tr)
+					require.Equal(t, 1, injected.Hits(), "the fault was met")
+				})
+			}
+		})
+	}
+}
+
+// rotateThrough rotates, and requires that it gets there.
+func rotateThrough(t *testing.T, tr *trial.Trial) {
+	t.Helper()
+	startWorker(t, tr)
+	run, err := tr.Rotate(t.Context())
+	require.NoError(t, err)
+	ended, err := tr.Outcome(t.Context(), run)
+	require.NoError(t, err)
+	requireRotated(t, tr, ended)
+}
+
+// sqlFaults are what a statement can meet on its way to the database or back.
+var sqlFaults = map[string]struct {
+	moment trial.Moment
+	meet   func(*testing.T, *trial.Trial) trial.Verdict
+}{
+	"the connection breaks before it": {trial.Before, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Drop }},
+	"the connection breaks after it":  {trial.After, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Drop }},
+	"it hangs on the way there":       {trial.Before, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Hang }},
+	"its answer hangs":                {trial.After, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Hang }},
+	"it takes a second": {trial.Before, func(*testing.T, *trial.Trial) trial.Verdict {
+		<-time.After(time.Second)
+		return trial.Pass
+	}},
+	"nobody listens for 2 seconds": {trial.Before, func(t *testing.T, tr *trial.Trial) trial.Verdict {
+		if err := tr.RefuseDatabase(); err != nil {
+			t.Error(err)
+		}
+		time.AfterFunc(2*time.Second, func() {
+			if err := tr.AcceptDatabase(); err != nil {
+				t.Error(err)
+			}
+		})
+		return trial.Drop
+	}},
+}
+
+// Whatever a statement meets, the rotation gets there.
+func TestConnectionFaults(t *testing.T) {
+	t.Parallel()
+	type faulty struct {
+		fault  string
+		effect trial.Effect
+	}
+	for i, kind := range trial.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+			var cases []faulty
+			for n, effect := range effectsOf(t, kind) {
+				for name, fault := range sqlFaults {
+					// Of what only reads, every fifth meets what would take long.
+					if effect.Source == trial.SQL && (effect.Changes() || effect.Name == "login" || n%5 == 0 || name == "the connection breaks before it") &&
+						(fault.moment == trial.Before || effect.Changes()) {
+						cases = append(cases, faulty{name, effect})
+					}
+				}
+			}
+			sortByName(cases, func(c faulty) string { return c.fault + c.effect.String() })
+			t.Logf("%d faults", len(cases))
+			for _, c := range sample(cases, 2, uint64(i)+300) {
+				t.Run(fmt.Sprintf("%s, at %s", c.fault, c.effect), func(t *testing.T) {
+					t.Parallel()
+					tr := newTrial(t, kind)
+					met := false
+					var once sync.Once
+					tr.Hook(func(e trial.Effect, m trial.Moment) (verdict trial.Verdict) {
+						if e == c.effect && m == sqlFaults[c.fault].moment {
+							once.Do(func() {
+								met = true
+								verdict = sqlFaults[c.fault].meet(t, tr)
+							})
+						}
+						return verdict
+					})
+					rotateThrough(t, tr)
+					tr.Hook(nil)
+					require.True(t, met, "the fault was met")
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,118 @@
+package trial_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"rotor/internal/rotation"
+	"rotor/internal/trial"
+	"rotor/workflows"
+)
+
+// interruptions are what somebody sends to a rotation that is at work.
+var interruptions = map[string]func(context.Context, client.WorkflowRun) error{
+	"a cancel": func(ctx context.Context, run client.WorkflowRun) error {
+		return bench.Temporal.CancelWorkflow(ctx, run.GetID(), run.GetRunID())
+	},
+	"a signal": func(ctx context.Context, run client.WorkflowRun) error {
+		return bench.Temporal.SignalWorkflow(ctx, run.GetID(), run.GetRunID(), "hurry", "please")
+	},
+	"retry":    premature(rotation.UpdateRetry),
+	"rollback": premature(rotation.UpdateRollback),
+	"abandon":  premature(rotation.UpdateAbandon),
+}
+
+// premature is a decision about a rotation that is not parked. It must be turned away.
+func premature(choice string) func(context.Context, client.WorkflowRun) error {
+	return func(ctx context.Context, run client.WorkflowRun) error {
+		handle, err := bench.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			WorkflowID: run.GetID(), RunID: run.GetRunID(), UpdateName: choice, Args: []any{workflows.Decide{Reason: "too early"}},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err == nil {
+			err = handle.Get(ctx, nil)
+		}
+		if err == nil {
+			return fmt.Errorf("%s was taken, and the rotation is not parked", choice)
+		}
+		bench.Heard(err.Error())
+		return nil
+	}
+}
+
+// A signal, a decision or a cancel that arrives during a step leaves nothing half done, and none but a cancel stops a rotation.
+func TestRotationIsInterrupted(t *testing.T) {
+	t.Parallel()
+	type interruption struct {
+		what   string
+		effect trial.Effect
+	}
+	for i, kind := range trial.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+			var cases []interruption
+			steps := map[string]bool{}
+			for _, effect := range effectsOf(t, kind) {
+				if effect.Source == trial.Temporal || effect.Step == "" {
+					continue
+				}
+				// Cancels come before every change, too.
+				if first := !steps[effect.Step]; first || effect.Changes() {
+					for _, what := range []string{"a cancel", "a signal", "retry", "rollback", "abandon"} {
+						if first || what == "a cancel" {
+							cases = append(cases, interruption{what, effect})
+						}
+					}
+				}
+				steps[effect.Step] = true
+			}
+			t.Logf("%d interruptions", len(cases))
+			for _, c := range sample(cases, 2, uint64(i)+100) {
+				t.Run(fmt.Sprintf("%s before %s", c.what, c.effect), func(t *testing.T) {
+					t.Parallel()
+					interrupt(t, kind, c.what, c.effect)
+				})
+			}
+		})
+	}
+}
+
+func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect) {
+	tr := newTrial(t, kind)
+	started, sent := make(chan client.WorkflowRun, 1), make(chan error, 1)
+	var once sync.Once
+	tr.Hook(func(e trial.Effect, m trial.Moment) trial.Verdict {
+		if e == at && m == trial.Before {
+			once.Do(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // less than an attempt may take
+				defer cancel()
+				sent <- interruptions[what](ctx, <-started)
+			})
+		}
+		return trial.Pass
+	})
+	startWorker(t, tr)
+	run, err := tr.Rotate(t.Context())
+	require.NoError(t, err)
+	started <- run
+	ended, err := tr.Outcome(t.Context(), run)
+	require.NoError(t, err)
+	select {
+	case err := <-sent:
+		require.NoError(t, err)
+	default:
+		t.Fatalf("it did not come to %s", at)
+	}
+	if what != "a cancel" {
+		requireRotated(t, tr, ended)
+		return
+	}
+	require.Equal(t, ended.Result.Outcome != rotation.Rotated, ended.Canceled, "what a cancel stopped ends as cancelled")
+	requireSound(t, tr, ended)
+}
