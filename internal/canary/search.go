@@ -54,38 +54,28 @@ func Search(passwords []rotation.Secret, sources ...Source) ([]Finding, error) {
 	if len(passwords) == 0 || len(sources) == 0 {
 		return nil, errors.New("search for passwords: there is nothing to search for, or nowhere to search")
 	}
-	var wanted []map[string]string
+	var wanted []pattern
 	for i, p := range passwords {
 		if len(p.Reveal()) < shortest {
 			return nil, fmt.Errorf("search for passwords: number %d has fewer than %d bytes", i+1, shortest)
 		}
-		wanted = append(wanted, forms(p.Reveal()))
+		for form, text := range forms(p.Reveal()) {
+			wanted = append(wanted, pattern{i, form, []byte(text)})
+		}
 	}
+	index := newIndex(wanted)
 	var found []Finding
 	for _, s := range sources {
 		data, err := s.Read()
 		if err != nil {
 			return nil, fmt.Errorf("search %s: %w", s.Name, err)
 		}
-		for i, patterns := range wanted {
-			if form, at := first(data, patterns); at >= 0 {
-				found = append(found, Finding{Password: i, Source: s.Name, Form: form, Offset: at})
-			}
+		for _, f := range index.search(data) {
+			f.Source = s.Name
+			found = append(found, f)
 		}
 	}
 	return found, nil
-}
-
-// first gives the first form that is in the data, the plain one before all others.
-func first(data []byte, patterns map[string]string) (form string, at int) {
-	names := slices.Sorted(maps.Keys(patterns))
-	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
-	for _, name := range names {
-		if at := bytes.Index(data, []byte(patterns[name])); at >= 0 {
-			return name, at
-		}
-	}
-	return "", -1
 }
 
 func rank(form string) int {

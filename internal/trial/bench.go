@@ -157,4 +157,6 @@ func (b *Bench) Heard(text string) {
 	b.written = append(b.written, text)
 }
 
-func (b *Bench) workerLogs() ([]string, error) { return filepath.Glob(b.workspace.Path("worker-*.log")) }
+func (b *Bench) workerLogs() ([]string, error) {
+	return filepath.Glob(b.workspace.Path("worker-*.log"))
+}

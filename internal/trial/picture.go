@@ -228,4 +228,3 @@ func (t *Trial) LockedOut() []string {
 	defer t.mu.Unlock()
 	return slices.Clone(t.lockedOut)
 }
-

@@ -29,6 +29,16 @@ func effectsOf(t *testing.T, kind trial.Kind) []trial.Effect {
 	return effects
 }
 
+// toTry leaves out what was tried with another kind already.
+func toTry(kind trial.Kind, effects []trial.Effect) (some []trial.Effect) {
+	for _, e := range effects {
+		if !kind.Known || e.Source != trial.SQL || e.Changes() {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
 // recordEffects records until nothing disturbed the rotation: a busy machine can make a step be tried twice.
 func recordEffects(t *testing.T, kind trial.Kind) []trial.Effect {
 	const tries = 5
