@@ -36,6 +36,8 @@ type course struct {
 	uncertain                           int
 	// before is how the world was when the rotation began.
 	before world
+	// off is the rule that is done without.
+	off Rule
 }
 
 func (c course) clone() course { return c }
@@ -47,7 +49,12 @@ func (c *course) input() any {
 	case rotation.StepEnd:
 		return activities.EndInput{Plan: c.plan, Uncertain: c.uncertain}
 	case rotation.StepRollback:
-		return activities.RollbackInput{Plan: c.plan, SetStarted: c.setStarted, PutUncertain: c.putUncertain}
+		in := activities.RollbackInput{Plan: c.plan, SetStarted: c.setStarted, PutUncertain: c.putUncertain}
+		in.SetStarted = in.SetStarted && c.off != KnowsSetStarted || c.off == KnowsSetNotStarted
+		return in
+	}
+	if c.off == OneID && c.step == rotation.StepNew && c.tries > 0 {
+		c.plan.Version = fmt.Sprintf("%s, try %d", c.id, c.tries+1)
 	}
 	return activities.StepInput{Plan: c.plan}
 }
@@ -64,7 +71,7 @@ func (c *course) gone() {
 
 func (c *course) retry(err error) {
 	c.tries++
-	if c.tries < mostTries || c.step == rotation.StepEnd || c.forwardOnly() {
+	if c.tries < mostTries || c.step == rotation.StepEnd && c.off != OnlyForwardAfterEnd || c.forwardOnly() {
 		return
 	}
 	c.failed(err)
@@ -88,7 +95,7 @@ func (c *course) take(s *state, e *ending) {
 		c.plan = result
 		c.to(rotation.StepNew)
 	case activities.NewResult:
-		if c.plan.StalePending != "" {
+		if c.plan.StalePending != "" && c.off != WaitsOutAttempts {
 			s.waitOut(func(a attempt) bool { return a.late })
 		}
 		c.to(rotation.StepSet)
@@ -104,7 +111,7 @@ func (c *course) take(s *state, e *ending) {
 		switch {
 		case len(result.Differences) > 0:
 			c.again()
-		case result.Settle > 0:
+		case result.Settle > 0 && c.off != WaitsOutMove:
 			s.waitOut(func(a attempt) bool { return a.late && a.step == rotation.StepEnd })
 			c.uncertain = 0
 			c.to(rotation.StepEnd)
@@ -113,7 +120,7 @@ func (c *course) take(s *state, e *ending) {
 		}
 	case activities.RollbackResult:
 		switch {
-		case result.Forward:
+		case result.Forward && c.off != GoesForward:
 			c.forwards++
 			c.to(rotation.StepNew)
 		case result.Nothing:
@@ -139,7 +146,7 @@ func (c *course) tookError(err error) {
 		if errors.As(err, &e) && e.Unanswered {
 			c.uncertain++
 		}
-		if rotation.KindOf(err) != rotation.Conflict {
+		if rotation.KindOf(err) != rotation.Conflict && c.off != OnlyForwardAfterEnd {
 			c.tries++
 			return
 		}
@@ -167,7 +174,7 @@ func (c *course) failed(err error) {
 	switch {
 	case c.step == rotation.StepLook:
 		c.outcome = rotation.Refused
-	case c.step == rotation.StepRollback, c.endFailed, c.setStarted && rotation.KindOf(err) == rotation.Conflict && c.plan.Strategy != rotation.SingleUser:
+	case c.step == rotation.StepRollback, c.endFailed && c.off != OnlyForwardAfterEnd, c.setStarted && rotation.KindOf(err) == rotation.Conflict && c.plan.Strategy != rotation.SingleUser:
 		c.outcome = Parked
 	default:
 		c.to(rotation.StepRollback)

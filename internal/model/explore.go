@@ -14,6 +14,10 @@ type Budget struct {
 	Crashes, Late, LostAnswers, Denials, Terminations int
 	// Strangers are what somebody else does to the secret or the accounts, between two attempts.
 	Strangers int
+	// Intruders move the current stage, at any time.
+	Intruders int
+	// Decisions are a person's about parked rotations.
+	Decisions int
 }
 
 const mostRotations = 2
@@ -27,8 +31,12 @@ type Options struct {
 	// Rotations that follow each other, mostRotations at most.
 	Rotations int
 	Budget    Budget
-	// Unfenced switches the lock off.
-	Unfenced bool
+	// Swaps: the store compares when it moves the current stage, as that of AWS does.
+	Swaps bool
+	// NoSessions: the target is changed by calls of an API, which no lock keeps apart.
+	NoSessions bool
+	// Off is the rule that is done without.
+	Off Rule
 }
 
 // state is everything: the world, the rotations, the attempts that run, and what may still go wrong.
@@ -88,7 +96,8 @@ type Report struct {
 func Explore(o Options) Report {
 	report := Report{Outcomes: map[rotation.Outcome]int{}}
 	first := &state{w: initial(o.Single, o.Partner), budget: o.Budget}
-	first.w.unfenced = o.Unfenced
+	first.w.off, first.w.swaps = o.Off, o.Swaps
+	first.w.noSessions = o.NoSessions
 	seen := map[[32]byte]bool{first.key(): true}
 	for queue := []*state{first}; len(queue) > 0; queue = queue[1:] {
 		s := queue[0]
@@ -129,7 +138,7 @@ func (s *state) successors(o Options) []*state {
 	open := s.open()
 	if open < 0 && len(s.courses) < o.Rotations {
 		n := s.clone(fmt.Sprintf("rotation %d begins", len(s.courses)+1))
-		c := course{id: fmt.Sprintf("v%d", len(s.courses)+1), now: true, before: n.w.clone()}
+		c := course{id: fmt.Sprintf("v%d", len(s.courses)+1), now: true, before: n.w.clone(), off: o.Off}
 		c.to(rotation.StepLook)
 		n.courses = append(n.courses, c)
 		next = append(next, n)
@@ -137,6 +146,7 @@ func (s *state) successors(o Options) []*state {
 	if open >= 0 && s.running(open) < 0 {
 		n := s.clone(fmt.Sprintf("rotation %d: %s is attempted", open+1, s.courses[open].step))
 		n.number++
+		n.lookAgain(open)
 		a := attempt{number: n.number, rotation: open, step: n.courses[open].step, input: n.courses[open].input()}
 		if end := a.begin(&n.w); end != nil {
 			n.courses[open].take(n, end)
@@ -151,8 +161,9 @@ func (s *state) successors(o Options) []*state {
 	if open >= 0 {
 		next = append(next, s.troubles(open)...)
 		next = append(next, s.meddled()...)
+		next = append(next, s.intruded()...)
 	}
-	return next
+	return append(next, s.decided()...)
 }
 
 // advances are the ways in which the next call of an attempt can go.
@@ -244,12 +255,17 @@ func (s *state) check() string {
 	if !s.w.logsIn(s.w.current) && !s.exposed() && s.w.stranger == "" {
 		return "readers: the current version does not log in"
 	}
-	if !s.w.single && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.stranger != changesCurrent {
+	if !s.w.single && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.accounts[base].password != theirs {
 		return "readers: the version that was current within the grace time does not log in"
 	}
 	if latest := len(s.courses) - 1; latest >= 0 {
-		if undone := s.w.undone(s.courses[latest]); undone != "" {
+		if undone := s.w.undone(s.courses[latest]); undone != "" && !s.w.decided {
 			return undone
+		}
+	}
+	for _, c := range s.courses {
+		if s.w.writtenBy(c.id) > 1 {
+			return "a rotation wrote two versions"
 		}
 	}
 	for i, c := range s.courses {
@@ -282,6 +298,8 @@ func (s *state) checkOutcome(i int) string {
 		switch {
 		case s.w.current != v.id:
 			return "another version is current"
+		case !s.w.logsIn(v.id):
+			return "its version does not log in"
 		case !s.w.accounts[v.account].equal:
 			return "an account was promoted that is not the equal of the other"
 		case s.w.pending == v.id:
@@ -289,14 +307,16 @@ func (s *state) checkOutcome(i int) string {
 		}
 	case rotation.RolledBack:
 		switch {
+		case !s.w.logsIn(c.plan.Base):
+			return "the base version does not log in"
 		case s.w.current != c.plan.Base:
 			return "the base version is not current"
 		case s.w.pending == c.id && !c.putUncertain:
 			// A put that was late may land after the rollback; it harms nobody, and the next rotation takes it over.
 			return "the pending stage is still on its version"
-		case !c.plan.StandbyExists && len(s.w.accounts) != len(c.before.accounts) && s.w.stranger != createsStandby:
+		case len(s.w.accounts) > len(c.before.accounts) && !s.w.othersSet():
 			return "the account that it created is there"
-		case c.plan.Restore != "" && !s.w.logsIn(c.plan.Restore):
+		case c.plan.Restore != "" && !s.w.logsIn(c.plan.Restore) && !s.w.othersSet():
 			return "the standby account does not have its former password"
 		}
 	case rotation.Refused:

@@ -77,10 +77,3 @@ func TestStrangersAreNotUndone(t *testing.T) {
 		}
 	}
 }
-
-// A check that can't fail shows nothing: without the lock the exploration must find a way to break something.
-func TestLockIsNeeded(t *testing.T) {
-	report := model.Explore(model.Options{Rotations: 1, Unfenced: true, Partner: true, Budget: model.Budget{Denials: 1, Late: 1}})
-	require.NotEmpty(t, report.Violation)
-	t.Log(report.Violation, "\n"+strings.Join(report.Events, "\n"))
-}

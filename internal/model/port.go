@@ -110,7 +110,7 @@ func (p *port) Traits() secretstore.Traits {
 }
 
 func (p *port) Versions(context.Context, secretstore.Ref) (rotation.Versions, error) {
-	v, err := p.call("versions", true, func() (any, error) { return p.w.list(), nil })
+	v, err := p.call("versions", true, func() (any, error) { return p.seen(), nil })
 	list, _ := v.(rotation.Versions)
 	return list, err
 }
@@ -161,6 +161,9 @@ func (p *port) PutPending(_ context.Context, ref secretstore.Ref, id string, dat
 
 // MoveCurrent is two calls at the store: it is looked at, then moved without a comparison.
 func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string) error {
+	if p.w.swaps {
+		return p.swap(from, to)
+	}
 	v, err := p.call("compare", true, func() (any, error) { return p.w.current, nil })
 	if err != nil {
 		return err
@@ -168,7 +171,7 @@ func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string
 	if v == to {
 		return nil
 	}
-	if v != from {
+	if v != from && p.w.off != NamesBase {
 		return rotation.Errorf(rotation.Conflict, "%v is current", v)
 	}
 	_, err = p.call("move "+to, true, func() (any, error) {
@@ -176,6 +179,22 @@ func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string
 			p.w.previous, p.w.current = p.w.current, to
 			p.touched()
 		}
+		return nil, nil
+	})
+	return err
+}
+
+// swap is one call at a store that compares.
+func (p *port) swap(from, to string) error {
+	_, err := p.call("move "+to, true, func() (any, error) {
+		if p.w.current == to {
+			return nil, nil
+		}
+		if p.w.current != from && p.w.off != NamesBase {
+			return nil, rotation.Errorf(rotation.Conflict, "%v is current", p.w.current)
+		}
+		p.w.previous, p.w.current = p.w.current, to
+		p.touched()
 		return nil, nil
 	})
 	return err
@@ -200,6 +219,9 @@ func (p targetPort) Traits() target.Traits { return target.Traits{} }
 func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
 	v, err := p.call("probe "+login.Account, true, func() (any, error) {
 		a, exists := p.w.accounts[login.Account]
+		if p.believes() {
+			return target.Proof{Answer: rotation.Accepted, Server: "s", TLS: "none"}, nil
+		}
 		if !exists || a.password != login.Password.Reveal() {
 			return target.Proof{Answer: rotation.RefusedLogin, Code: "1045", Server: "s"}, nil
 		}
@@ -222,22 +244,32 @@ func (p *port) Survey(_ context.Context, q target.Question) (target.Survey, erro
 
 // Lock ends the session of whoever holds it, as GET_LOCK after KILL does.
 func (p *port) Lock(_ context.Context, by target.Login, _ rotation.Pair) (target.Session, error) {
+	if p.w.off == LocksTwice && p.a.step == rotation.StepRollback && p.asked("remove") {
+		return &session{p: p, free: true}, nil
+	}
 	_, err := p.call("lock", true, func() (any, error) {
 		if p.w.single && p.w.accounts[by.Account].password != by.Password.Reveal() {
 			return nil, rotation.Errorf(rotation.Permanent, "refused").WithCode("1045")
 		}
+		if p.w.off == KillsHolder && p.w.lock != 0 {
+			return nil, rotation.Errorf(rotation.Retryable, "another session holds the lock")
+		}
 		p.w.lock = p.a.number
 		return nil, nil
 	})
-	return &session{p}, err
+	return &session{p: p}, err
 }
 
 // session is a locked session; when somebody else took the lock, it is dead.
-type session struct{ p *port }
+type session struct {
+	p *port
+	// free ones don't hold the lock.
+	free bool
+}
 
 func (s *session) call(name string, do func() (any, error)) (any, error) {
 	return s.p.call(name, true, func() (any, error) {
-		if s.p.w.lock != s.p.a.number && !s.p.w.unfenced {
+		if s.p.w.lock != s.p.a.number && !s.free && !s.p.w.noSessions && s.p.w.off != TakesLock {
 			return nil, rotation.Errorf(rotation.Retryable, "the session was killed")
 		}
 		return do()
@@ -312,7 +344,7 @@ func (s *session) Level(_ context.Context, name, _ string, _ rotation.Secret) (t
 
 func (s *session) Differences(_ context.Context, name, _ string) ([]string, error) {
 	v, err := s.call("differences", func() (any, error) {
-		if !s.p.w.accounts[name].equal {
+		if !s.p.w.accounts[name].equal && s.p.w.off != ComparesPrivileges {
 			return []string{"privileges"}, nil
 		}
 		return []string(nil), nil
@@ -333,7 +365,7 @@ func (s *session) Drop(_ context.Context, name string) error {
 }
 
 func (s *session) Close() {
-	if s.p.stopped {
+	if s.p.stopped || s.free {
 		return
 	}
 	_, _ = s.p.call("unlock", false, func() (any, error) {

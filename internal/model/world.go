@@ -40,13 +40,19 @@ type world struct {
 	accounts                   map[string]account
 	// lock is the number of the attempt whose session holds the lock; 0: none.
 	lock int
-	// unfenced switches the lock off, to show what it is for.
-	unfenced bool
+	// off is the rule that is done without, "" if all are kept.
+	off Rule
+	// swaps: the store moves the current stage only from the version that it is told, in one call.
+	swaps bool
+	// noSessions: no lock keeps attempts apart.
+	noSessions bool
 	// single: one account, which has no admin and changes itself.
 	single bool
 	// stranger is what somebody else has done, "" if nobody has.
 	stranger string
-	deleted  bool
+	// decided: a person has decided since; what is done then is theirs to answer for.
+	decided bool
+	deleted bool
 	// touched counts the changes of each rotation, so that "nothing was changed" can be seen.
 	touched [mostRotations]int
 }
@@ -78,6 +84,16 @@ func (w *world) find(id string) (version, bool) {
 		return version{}, false
 	}
 	return w.versions[i], true
+}
+
+// writtenBy counts the versions that a rotation has written.
+func (w *world) writtenBy(id string) (n int) {
+	for _, v := range w.versions {
+		if strings.HasPrefix(v.id, id) {
+			n++
+		}
+	}
+	return n
 }
 
 // list is what a store would answer, the newest first.
@@ -114,7 +130,7 @@ func (w *world) key(b *strings.Builder) {
 	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
 		fmt.Fprintf(b, "%s %s %t,", name, w.accounts[name].password, w.accounts[name].equal)
 	}
-	fmt.Fprintf(b, "|%d %s", w.lock, w.stranger)
+	fmt.Fprintf(b, "|%d %s %t", w.lock, w.stranger, w.decided)
 }
 
 // document is the text of a version's document.
