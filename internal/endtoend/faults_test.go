@@ -1,7 +1,6 @@
 package endtoend
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -11,42 +10,6 @@ import (
 	"rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/rotation"
 )
-
-// Whatever a store call meets, the rotation gets there, writes one version, and locks nobody out.
-func TestStoreFaults(t *testing.T) {
-	t.Parallel()
-	calls := []struct {
-		action string
-		nth    int
-	}{
-		{"GetSecretValue", 1}, {"GetSecretValue", 4}, {"ListSecretVersionIds", 1}, {"ListSecretVersionIds", 3}, {"PutSecretValue", 1},
-		{"UpdateSecretVersionStage", 1}, {"UpdateSecretVersionStage", 2},
-	}
-	for _, kind := range []cloudsim.Kind{
-		cloudsim.Throttle, cloudsim.ErrorBefore, cloudsim.ErrorAfter, cloudsim.CloseBefore, cloudsim.CloseAfter, cloudsim.Malformed, cloudsim.SlowAnswer,
-	} {
-		for _, call := range calls {
-			t.Run(fmt.Sprintf("%s at %s %d", kind, call.action, call.nth), func(t *testing.T) {
-				t.Parallel()
-				secret := newSecret(t)
-				first := holder(t, secret, alibabakms.Current)
-				// A slow answer takes longer than an attempt of a step may.
-				fault := stack.Cloud.Inject(cloudsim.Fault{Kind: kind, Resource: secret.Name, Action: call.action, Nth: call.nth, Hold: 7 * time.Second})
-				defer fault.Remove()
-				run := start(t, queue, secret, nil)
-				result := outcome(t, run)
-				require.Equal(t, 1, fault.Hits(), "the fault was met")
-				require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
-				s := stored(t, secret.Name)
-				require.Len(t, s.Versions, 2, "one version is written")
-				require.Equal(t, run.GetRunID(), s.Holder(alibabakms.Current).ID)
-				require.Nil(t, s.Holder("ACSPending"))
-				require.True(t, logsIn(t, holder(t, secret, alibabakms.Current)))
-				require.True(t, logsIn(t, first))
-			})
-		}
-	}
-}
 
 // A list that does not show the latest write yet is no conflict.
 func TestStaleReads(t *testing.T) {

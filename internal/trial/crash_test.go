@@ -33,7 +33,7 @@ func TestWorkerIsKilled(t *testing.T) {
 				}
 			}
 			t.Logf("%d crashes", len(crashes))
-			for _, c := range sample(crashes, 4, uint64(i)) {
+			for _, c := range sample(crashes, 2, uint64(i)) {
 				t.Run(fmt.Sprintf("%s %s", c.moment, c.effect), func(t *testing.T) {
 					t.Parallel()
 					c.try(t)

@@ -73,7 +73,7 @@ func TestRotationIsInterrupted(t *testing.T) {
 				steps[effect.Step] = true
 			}
 			t.Logf("%d interruptions", len(cases))
-			for _, c := range sample(cases, 2, uint64(i)+100) {
+			for _, c := range sample(cases, 1, uint64(i)+100) {
 				t.Run(fmt.Sprintf("%s before %s", c.what, c.effect), func(t *testing.T) {
 					t.Parallel()
 					interrupt(t, kind, c.what, c.effect)

@@ -12,8 +12,8 @@ import (
 )
 
 // Leaks searches everything that the trials have left behind for every password that there was: histories and their payloads, the files of
-// the Temporal server, the logs of all processes, what was shown to people. It says what was searched, too.
-func (b *Bench) Leaks(ctx context.Context) (found []canary.Finding, searched string, err error) {
+// the Temporal server, the logs of all processes, what was shown to people, and further sources. It says what was searched, too.
+func (b *Bench) Leaks(ctx context.Context, further ...canary.Source) (found []canary.Finding, searched string, err error) {
 	passwords, err := b.passwords()
 	if err != nil {
 		return nil, "", err
@@ -43,7 +43,7 @@ func (b *Bench) Leaks(ctx context.Context) (found []canary.Finding, searched str
 	b.mu.Unlock()
 	sources = append(append(sources, files...), canary.Text("the cloud's log", requests.String()), canary.Text("what was shown", shown),
 		canary.Text("the database server's log", b.Stack.MySQL.Log()))
-	found, err = canary.Search(passwords, sources...)
+	found, err = canary.Search(passwords, append(sources, further...)...)
 	return found, fmt.Sprintf("%d passwords in %d histories and %d files", len(passwords), histories, len(files)), err
 }
 

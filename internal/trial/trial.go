@@ -63,7 +63,7 @@ func (b *Bench) New(ctx context.Context, kind Kind) (t *Trial, err error) {
 	b.remember(t.Secret)
 	t.unhook = append(t.unhook, b.Stack.Cloud.Before(t.onRequest), b.Stack.Cloud.After(t.onReply))
 	if kind.Repeated {
-		if err := b.RotateOnce(ctx, kind, t.Secret); err != nil {
+		if _, err := b.RotateOnce(ctx, kind, t.Secret); err != nil {
 			return t, err
 		}
 	}
@@ -72,19 +72,19 @@ func (b *Bench) New(ctx context.Context, kind Kind) (t *Trial, err error) {
 }
 
 // RotateOnce rotates a secret undisturbed, on a worker that all trials share.
-func (b *Bench) RotateOnce(ctx context.Context, kind Kind, s devstack.Secret) error {
+func (b *Bench) RotateOnce(ctx context.Context, kind Kind, s devstack.Secret) (Ended, error) {
 	if err := b.undisturbed(ctx); err != nil {
-		return err
+		return Ended{}, err
 	}
 	run, err := b.Rotate(ctx, kind, s, undisturbedQueue)
 	if err != nil {
-		return err
+		return Ended{}, err
 	}
 	ended, err := b.Outcome(ctx, run)
 	if err == nil && ended.Result.Outcome != rotation.Rotated {
 		err = fmt.Errorf("a rotation that nothing disturbed ended as %s: %v", ended.Result.Outcome, ended.Result.Reason)
 	}
-	return err
+	return ended, err
 }
 
 // Close ends the workers and the relays.

@@ -1,0 +1,179 @@
+package trial_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/canary"
+	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/devstack"
+	"rotor/internal/rotation"
+	"rotor/internal/trial"
+)
+
+// planted is what stands before somebody who plants a fault after a rotation that went well.
+type planted struct {
+	*testing.T
+	*trial.Trial
+	ended *trial.Ended
+}
+
+// execute runs a statement as the database's own administrator.
+func (p planted) execute(statement string) {
+	p.Helper()
+	_, err := bench.Stack.MySQL.DB().ExecContext(p.Context(), statement)
+	require.NoError(p, err)
+}
+
+// edit changes the secret at the store.
+func (p planted) edit(change func(*alibabakms.Secret)) {
+	p.Helper()
+	region := bench.Stack.Cloud.KMS().In(bench.Stack.Cloud.Credential().Account, devstack.Region)
+	secret, found := region.Secret(p.Secret.Name)
+	require.True(p, found)
+	change(&secret)
+	region.Put(secret)
+}
+
+func (p planted) password(account, password string) {
+	p.Helper()
+	p.execute("ALTER USER '" + account + "'@'%' IDENTIFIED BY '" + password + "'")
+}
+
+// The audit that every trial ends with finds what it is for: each of these is planted in what a good rotation left.
+func TestAuditFindsWhatIsPlanted(t *testing.T) {
+	t.Parallel()
+	dual, single := kindOf(t, "kms, dual-account"), kindOf(t, "kms, single-user by its admin")
+	for name, test := range map[string]struct {
+		kind  trial.Kind
+		plant func(planted)
+		finds string
+	}{
+		"nothing":                   {dual, func(planted) {}, ""},
+		"nothing, with one account": {single, func(planted) {}, ""},
+		"a lost pending version": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				s.Versions = slices.DeleteFunc(s.Versions, func(v alibabakms.Version) bool { return v.ID == p.ended.Run })
+				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = []string{alibabakms.Current}
+			})
+		}, "0 versions were written"},
+		"a second version": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				second := *s.Holder(alibabakms.Current)
+				second.ID, second.Stages = "second", nil
+				s.Versions = append(s.Versions, second)
+			})
+		}, "2 versions were written"},
+		"a rollback that lies about the target": {dual, func(p planted) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			p.edit(func(s *alibabakms.Secret) {
+				s.Version(p.ended.Run).Stages = nil
+				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = []string{alibabakms.Current}
+			})
+		}, "which was rolled back, logs in"},
+		"a rollback that lies about the store": {dual, func(p planted) { p.ended.Result.Outcome = rotation.RolledBack }, "the version from before is not current"},
+		"a rollback that leaves its account":   {kindOf(t, "kms, dual-account, first"), func(p planted) { p.ended.Result.Outcome = rotation.RolledBack }, "there are accounts"},
+		"a refusal that changed something":     {dual, func(p planted) { p.ended.Result.Outcome = rotation.Refused }, "something has changed"},
+		"a promoted account without a grant": {dual, func(p planted) {
+			p.execute("REVOKE DELETE ON `" + p.Secret.Database + "`.* FROM '" + p.ended.Result.Account + "'@'%'")
+		}, "was promoted, and may not do the same"},
+		"a promoted account with a grant too many": {dual, func(p planted) {
+			p.execute("GRANT DROP ON `" + p.Secret.Database + "`.* TO '" + p.ended.Result.Account + "'@'%'")
+		}, "was promoted, and may not do the same"},
+		"a late attempt that sets another password": {dual, func(p planted) { p.password(p.ended.Result.Account, "Late-0815-attempt") }, "the current version does not log in"},
+		"a late attempt that takes the password that clients cached": {dual, func(p planted) {
+			p.password(p.ended.Result.FormerAccount, "Late-0815-attempt")
+		}, "the former credential no longer works"},
+		"a late attempt that moves the stage back": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				s.Version(p.ended.Run).Stages = []string{"ACSPrevious"}
+				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = []string{alibabakms.Current}
+			})
+		}, "is current, the outcome says"},
+		"a pending stage that was left": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				current := s.Holder(alibabakms.Current)
+				current.Stages = append(current.Stages, "ACSPending")
+			})
+		}, "is pending still"},
+		"a field of the document that was lost": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				current := s.Holder(alibabakms.Current)
+				current.Data = strings.Replace(current.Data, `"Team":"orders"`, `"Team":""`, 1)
+			})
+		}, "the document has changed"},
+		"an admin that lost a right": {dual, func(p planted) {
+			p.execute("REVOKE CREATE USER ON *.* FROM '" + p.Secret.AdminAccount + "'@'%'")
+		}, "may do other things than before"},
+		"a former password that still works": {single, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				s.Version(p.ended.Run).Data = s.Version(p.Outset.Holder(rotation.Current).ID).Data
+			})
+			p.password(p.Secret.Account, p.Secret.Password.Reveal())
+		}, "the former password still works"},
+		"an outcome of another run": {dual, func(p planted) { p.ended.Run = "another" }, "and the run is another"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := newTrial(t, test.kind)
+			ended, err := bench.RotateOnce(t.Context(), tr.Kind, tr.Secret)
+			require.NoError(t, err)
+			test.plant(planted{t, tr, &ended})
+			after, err := bench.Look(t.Context(), tr.Secret)
+			require.NoError(t, err)
+			broken := strings.Join(trial.Audit(tr.Kind, tr.Secret, tr.Outset, after, ended), "\n")
+			if test.finds == "" {
+				require.Empty(t, broken)
+				return
+			}
+			require.Contains(t, broken, test.finds)
+		})
+	}
+}
+
+func kindOf(t *testing.T, name string) trial.Kind {
+	t.Helper()
+	i := slices.IndexFunc(trial.Kinds, func(k trial.Kind) bool { return k.Name == name })
+	require.GreaterOrEqual(t, i, 0)
+	return trial.Kinds[i]
+}
+
+// A client that is locked out for the time of a single call is noticed.
+func TestClientsNoticeAMoment(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, kindOf(t, "kms, dual-account"))
+	p := planted{T: t, Trial: tr}
+	current := tr.Outset.Holder(rotation.Current)
+	tr.Hook(func(e trial.Effect, m trial.Moment) trial.Verdict {
+		switch {
+		case e.Name != "PutSecretValue":
+		case m == trial.Before:
+			p.password(current.Account, "Moment-0815-other")
+		default:
+			p.password(current.Account, current.Password.Reveal())
+		}
+		return trial.Pass
+	})
+	startWorker(t, tr)
+	run, err := tr.Rotate(t.Context())
+	require.NoError(t, err)
+	ended, err := tr.Outcome(t.Context(), run)
+	require.NoError(t, err)
+	require.Equal(t, rotation.Rotated, ended.Result.Outcome)
+	require.Len(t, tr.LockedOut(), 2, "the one that reads and the one that cached")
+	require.Contains(t, tr.LockedOut()[0], "PutSecretValue")
+}
+
+// A password in an error is found, in the place that it was planted in and nowhere else.
+func TestLeakIsFound(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, kindOf(t, "kms, dual-account"))
+	password := tr.Outset.Holder(rotation.Current).Password.Reveal()
+	found, _, err := bench.Leaks(t.Context(), canary.Text("an error", "set the password of app: near "+password+" at line 1"))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, "an error", found[0].Source)
+}
