@@ -28,6 +28,7 @@ var revealing = map[string]string{
 	"internal/rotation/password.go":                        "passwords are measured against a policy here",
 	"internal/canary/search.go":                            "what is searched for",
 	"internal/model/port.go":                               "a world in memory",
+	"internal/trial/picture.go":                            "the driver's configuration, in the tests",
 }
 
 // inMemory are those of them that take values apart and hand them to nobody. Elsewhere a revealed value goes straight into the call.
