@@ -43,7 +43,7 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return wiring.Serve(cmd.Context(), options, settings, func(line string) { fmt.Fprintln(os.Stderr, line) })
+			return wiring.Serve(cmd.Context(), options, settings, func() {})
 		},
 	}
 	known.Bind(cmd.Flags())

@@ -64,6 +64,10 @@ func (w *run) park(reason error) rotation.Decision {
 	w.decision = nil
 	wait, _ := workflow.NewDisconnectedContext(w.root)
 	w.parked(wait, reason)
+	w.show("", true)
+	if w.watcher != nil && !workflow.IsReplaying(w.root) {
+		w.watcher.Parked(w.req, *failureOf(reason))
+	}
 	// The context can't be cancelled, so the only way out is a decision.
 	_ = workflow.Await(wait, func() bool {
 		return w.decision != nil || !w.cancelled && !w.endFailed && w.root.Err() != nil

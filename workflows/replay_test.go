@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	historypb "go.temporal.io/api/history/v1"
@@ -46,6 +47,17 @@ func TestHistoriesReplayWithOtherTiming(t *testing.T) {
 	for name, file := range histories(t) {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, replay(t, read(t, file), &workflows.Rotations{Timing: workflows.Timing{Attempt: 1, Heartbeat: 2, Burst: 3, FirstPause: 4, LongestPause: 5}}))
+		})
+	}
+}
+
+// Nor does it matter which search attributes the namespace has got meanwhile.
+func TestHistoriesReplayWithOtherSearchAttributes(t *testing.T) {
+	for name, file := range histories(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, has := range [][]string{nil, everyAttribute} {
+				require.NoError(t, replay(t, read(t, file), &workflows.Rotations{Timing: workflows.DefaultTiming, Attributes: has, StuckAfter: time.Nanosecond}))
+			}
 		})
 	}
 }

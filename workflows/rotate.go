@@ -1,7 +1,9 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
@@ -16,6 +18,18 @@ type Rotations struct {
 	Timing Timing
 	// ID hides a workflow id that names a secret, where names are to be hidden; nil: ids stay as they are.
 	ID func(string) string
+	// Attributes are the search attributes that the namespace has; only these are used.
+	Attributes []string
+	// StuckAfter is how long one step fails before its rotation counts as stuck; 0: DefaultStuckAfter.
+	StuckAfter time.Duration
+	// Watcher is told what becomes of rotations. It may be nil.
+	Watcher Watcher
+}
+
+// Watcher is told, outside of replays, what becomes of canonical rotations. It must return at once.
+type Watcher interface {
+	Parked(rotation.Request, rotation.Failure)
+	Ended(rotation.Result)
 }
 
 // memoDelegated marks a rotation that another RotateSecret started under the canonical id.
@@ -33,19 +47,21 @@ func (r *Rotations) RotateSecret(ctx workflow.Context, req rotation.Request) (*r
 	if err != nil {
 		return refuse(&rotation.Result{Secret: req.SecretName, Region: req.RegionId, Store: req.Store, Started: started, Ended: started}, err)
 	}
-	id, err := r.canonical(ctx, valid)
+	known, err := r.settle(ctx, valid)
 	if err != nil {
 		return nil, err
 	}
+	id := known.ID
 	info := workflow.GetInfo(ctx)
 	if info.WorkflowExecution.ID != id {
 		if info.Memo != nil && info.Memo.Fields[memoDelegated] != nil {
 			return refuse(&rotation.Result{Secret: valid.Name(), Region: valid.RegionId, Store: valid.Store, Started: started, Ended: started},
 				rotation.Errorf(rotation.Permanent, "the rotation %s was started under another id", id))
 		}
-		return r.delegate(ctx, id, valid)
+		return r.delegate(ctx, known, valid)
 	}
-	w := &run{root: ctx, live: ctx, timing: r.Timing, req: valid, started: started}
+	w := &run{root: ctx, live: ctx, timing: r.Timing, watcher: r.Watcher, known: known, req: valid, started: started,
+		trying: map[rotation.Step]time.Time{}}
 	if err := w.setHandlers(); err != nil {
 		return nil, err
 	}
@@ -58,20 +74,21 @@ func (r *Rotations) RotateSecret(ctx workflow.Context, req rotation.Request) (*r
 	return result, err
 }
 
-// canonical gives the id that excludes a second rotation of the secret. It stands in history, because whether names are hidden may
-// change while rotations are open.
-func (r *Rotations) canonical(ctx workflow.Context, req rotation.Request) (id string, err error) {
+// settle puts into history what must stay as it is while the rotation is open: whether names are hidden, and what can be searched for.
+func (r *Rotations) settle(ctx workflow.Context, req rotation.Request) (known settled, err error) {
 	err = workflow.SideEffect(ctx, func(workflow.Context) any {
-		if r.ID == nil {
-			return req.WorkflowID()
+		now := settled{ID: req.WorkflowID(), Attributes: r.Attributes, StuckAfter: cmp.Or(r.StuckAfter, DefaultStuckAfter)}
+		if r.ID != nil {
+			now.ID = r.ID(now.ID)
 		}
-		return r.ID(req.WorkflowID())
-	}).Get(&id)
-	return id, err
+		return now
+	}).Get(&known)
+	return known, err
 }
 
 // delegate runs the canonical rotation as a child that outlives this workflow, or follows it if it is running.
-func (r *Rotations) delegate(ctx workflow.Context, id string, req rotation.Request) (*rotation.Result, error) {
+func (r *Rotations) delegate(ctx workflow.Context, known settled, req rotation.Request) (*rotation.Result, error) {
+	id := known.ID
 	status := rotation.Status{State: rotation.StateFollowing, Since: workflow.Now(ctx)}
 	say := func(doing string) {
 		status.Doing = doing
@@ -89,6 +106,7 @@ func (r *Rotations) delegate(ctx workflow.Context, id string, req rotation.Reque
 		WorkflowTaskTimeout:   r.Timing.WorkflowTask,
 		Memo:                  map[string]any{memoDelegated: workflow.GetInfo(ctx).WorkflowExecution.ID},
 		StaticSummary:         Summary(req),
+		TypedSearchAttributes: known.childAttributes(ctx, req),
 	})
 	result := &rotation.Result{}
 	err := workflow.ExecuteChildWorkflow(child, rotation.WorkflowType, req).Get(ctx, result)

@@ -35,6 +35,9 @@ type script struct {
 	end      func(n int, in activities.EndInput) (activities.EndResult, error)
 	rollback func(n int, in activities.RollbackInput) (activities.RollbackResult, error)
 	inspect  func(in activities.InspectInput) (rotation.Situation, error)
+	// has are the search attributes of the namespace.
+	has     []string
+	watcher workflows.Watcher
 }
 
 // stage is a test environment in which the steps are played by a script, and what was played.
@@ -76,7 +79,7 @@ func newStage(t *testing.T, sc script) *stage {
 	s.SetTestTimeout(30 * time.Second)
 	s.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Edge{}}})
 	s.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: canonical})
-	r := &workflows.Rotations{Timing: workflows.DefaultTiming}
+	r := &workflows.Rotations{Timing: workflows.DefaultTiming, Attributes: sc.has, Watcher: sc.watcher}
 	s.RegisterWorkflowWithOptions(r.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	name := func(n string) activity.RegisterOptions { return activity.RegisterOptions{Name: n} }
 	s.RegisterActivityWithOptions(func(_ context.Context, in activities.LookInput) (rotation.Plan, error) {

@@ -31,10 +31,11 @@ func (w *run) rotate() (*rotation.Result, error) {
 		done, outcome, reason := w.backward(err)
 		for !done {
 			decision := w.park(reason)
-			switch decision.Choice {
-			case rotation.UpdateAbandon:
+			if decision.Choice == rotation.UpdateAbandon {
 				return w.close(rotation.Abandoned, causeOf(reason))
-			case rotation.UpdateRollback:
+			}
+			w.goesOn()
+			if decision.Choice == rotation.UpdateRollback {
 				done, outcome, reason = w.tryRollback(reason)
 				continue
 			}
@@ -138,7 +139,7 @@ func (w *run) backward(err error) (done bool, outcome rotation.Outcome, reason e
 func (w *run) breathe(reason error) error {
 	w.breaths = min(max(2*w.breaths, w.timing.FirstPause), w.timing.LongestPause)
 	w.say(w.live, rotation.StateWaiting, "There is no way back: the new password is in use, or may be. What stopped the rotation: "+causeOf(reason).Text+". It goes on after "+w.breaths.String()+".")
-	return w.sleep(w.live, w.breaths, "go forward again")
+	return w.sleepFailing(w.live, causeOf(reason).Step, w.breaths, "go forward again")
 }
 
 // tryRollback rolls back; without a proof it is not done.
@@ -211,6 +212,10 @@ func (w *run) close(outcome rotation.Outcome, reason *rotation.Failure) (*rotati
 		result.Former, result.Account = p.Base, p.Account
 	}
 	w.closed(result)
+	w.show(outcome, false)
+	if w.watcher != nil && !workflow.IsReplaying(w.root) {
+		w.watcher.Ended(*result)
+	}
 	if w.cancelled && (outcome == rotation.RolledBack || outcome == rotation.Refused) {
 		return nil, temporal.NewCanceledError(*result)
 	}

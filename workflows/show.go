@@ -22,6 +22,9 @@ func (w *run) say(ctx workflow.Context, state rotation.State, doing string) {
 func (w *run) begin(ctx workflow.Context, step rotation.Step) {
 	w.status.Steps = append(w.status.Steps, rotation.StepStatus{Step: step, State: rotation.StateRunning, Started: workflow.Now(ctx), Rounds: 1})
 	w.status.Failure = nil
+	if _, already := w.trying[step]; !already {
+		w.trying[step] = workflow.Now(ctx)
+	}
 	w.say(ctx, rotation.StateRunning, w.sentence(step))
 }
 
@@ -83,7 +86,11 @@ func (w *run) end(ctx workflow.Context, step rotation.Step, err error) {
 	case temporal.IsCanceledError(err):
 		s.Failed, s.Said = true, "cancelled"
 	}
-	if step == rotation.StepLook && err == nil {
+	if err != nil {
+		return
+	}
+	w.succeeded(step)
+	if step == rotation.StepLook {
 		w.status.Plan = &w.plan
 	}
 }

@@ -24,6 +24,8 @@ type run struct {
 	// root is the workflow's context; live is what steps run on: root until that is cancelled, then one that is not.
 	root, live workflow.Context
 	timing     Timing
+	watcher    Watcher
+	known      settled
 	req        rotation.Request
 	plan       rotation.Plan
 	status     rotation.Status
@@ -39,6 +41,11 @@ type run struct {
 	// uncertain counts the attempts of End that may have sent a move and got no answer.
 	uncertain int
 	created   bool
+	// trying is since when each step has been tried without success.
+	trying map[rotation.Step]time.Time
+	// stuck and named are what the search attributes say; stuckIn is the step that is to succeed before stuck is over.
+	stuck, named bool
+	stuckIn      rotation.Step
 	// breaths is the latest pause before going forward again.
 	breaths time.Duration
 	// changed is when the password of a single account was changed, at the earliest; moved when the stage was.
@@ -93,7 +100,7 @@ func (w *run) step(ctx workflow.Context, step rotation.Step, patience time.Durat
 			until = deadline
 		}
 		w.waiting(ctx, f, pause, until)
-		if err := w.sleep(ctx, pause, "try "+string(step)+" again"); err != nil {
+		if err := w.sleepFailing(ctx, step, pause, "try "+string(step)+" again"); err != nil {
 			w.end(ctx, step, err)
 			return err
 		}

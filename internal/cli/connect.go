@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,18 +78,15 @@ func (c *connection) explain(ctx context.Context, doing string, err error) error
 	}
 	where := fmt.Sprintf("%s, namespace %s", c.options.HostPort, c.options.Namespace)
 	var namespace *serviceerror.NamespaceNotFound
-	var denied *serviceerror.PermissionDenied
 	switch {
 	case errors.As(err, &namespace):
 		return usagef("%s Temporal at %s: it has no such namespace; set --namespace or TEMPORAL_NAMESPACE", doing, where)
-	case errors.As(err, &denied):
-		return usagef("%s Temporal at %s: not permitted; look at the credentials (TEMPORAL_API_KEY, TEMPORAL_TLS_*)", doing, where)
-	case strings.Contains(err.Error(), "authentication handshake failed"):
-		return usagef("%s Temporal at %s: no TLS connection came about; look at TEMPORAL_TLS and the TEMPORAL_TLS_* certificates", doing, where)
-	case errors.Is(err, context.DeadlineExceeded), code(err) == "Unavailable", code(err) == "DeadlineExceeded":
-		return usagef("%s Temporal at %s: no answer; set --address or TEMPORAL_ADDRESS, or start one with: starter dev", doing, where)
 	}
-	return usagef("%s Temporal at %s: it answered %s", doing, where, code(err))
+	why := config.NoConnection(err)
+	if why == "no answer" {
+		why += "; set --address or TEMPORAL_ADDRESS, or start one with: starter dev"
+	}
+	return usagef("%s Temporal at %s: %s", doing, where, why)
 }
 
 // code is the gRPC code of an error.

@@ -138,7 +138,7 @@ func (l *local) startWorker(ctx context.Context, log io.Writer) error {
 	l.stop = stop
 	polling := make(chan struct{})
 	go func() {
-		l.worker <- wiring.Serve(working, options, l.settings, func(string) { close(polling) })
+		l.worker <- wiring.Serve(working, options, l.settings, func() { close(polling) })
 		close(l.worker)
 	}()
 	select {

@@ -110,7 +110,7 @@ func startWorker(queue string) (stop func() error, err error) {
 	settings.TaskQueue = queue
 	ctx, cancel := context.WithCancel(context.Background())
 	served, polling := make(chan error, 1), make(chan struct{})
-	go func() { served <- wiring.Serve(ctx, clientOptions(), settings, func(string) { close(polling) }) }()
+	go func() { served <- wiring.Serve(ctx, clientOptions(), settings, func() { close(polling) }) }()
 	select {
 	case err := <-served:
 		cancel()

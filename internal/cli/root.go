@@ -53,7 +53,7 @@ that are stuck. A worker does the work; starter dev runs everything on this mach
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.rotateCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.validateCommand(), a.devCommand(), a.demoCommand(),
-		a.simulatorCommand(), a.versionCommand())
+		a.simulatorCommand(), a.setupCommand(), a.versionCommand())
 	a.rename(root)
 	return root
 }

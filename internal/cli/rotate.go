@@ -133,6 +133,7 @@ func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, 
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            workflows.Summary(c.req),
 		WorkflowTaskTimeout:                      c.taskTimeout,
+		TypedSearchAttributes:                    workflows.StartAttributes(searchAttributes(ctx, c.client, c.options.Namespace), c.req),
 	}, rotation.WorkflowType, c.req)
 }
 

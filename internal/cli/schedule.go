@@ -73,9 +73,11 @@ type scheduleCall struct {
 	paused, remove bool
 	// pausedSet says that --paused was given; otherwise a schedule that somebody paused stays so.
 	pausedSet bool
-	output    *word
-	req       rotation.Request
-	client    client.Client
+	// attributes are the search attributes of the namespace.
+	attributes []string
+	output     *word
+	req        rotation.Request
+	client     client.Client
 }
 
 func (a *app) scheduleCommand() *cobra.Command {
@@ -134,6 +136,7 @@ func (c *scheduleCall) run(cmd *cobra.Command, args []string) error {
 	if c.remove {
 		return c.delete(ctx)
 	}
+	c.attributes = searchAttributes(ctx, c.client, c.options.Namespace)
 	return c.put(ctx)
 }
 
@@ -220,7 +223,7 @@ func (c *scheduleCall) spec(offset time.Duration) client.ScheduleSpec {
 func (c *scheduleCall) action() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: scheduledID(c.req), Workflow: rotation.WorkflowType, Args: []any{c.req}, TaskQueue: c.queue, StaticSummary: workflows.Summary(c.req),
-		WorkflowTaskTimeout: c.taskTimeout,
+		WorkflowTaskTimeout: c.taskTimeout, TypedSearchAttributes: workflows.StartAttributes(c.attributes, c.req),
 	}
 }
 
@@ -284,6 +287,7 @@ func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
 	differ("task queue", action.TaskQueue, c.queue)
 	differ("workflow id", action.ID, scheduledID(c.req))
 	differ("workflow task timeout", recurrence.IntervalText(action.WorkflowTaskTimeout), recurrence.IntervalText(c.taskTimeout))
+	differ("search attributes", attributesText(action.TypedSearchAttributes), attributesText(c.action().TypedSearchAttributes))
 	before, now := fieldsOf(requestOf(action)), fieldsOf(&c.req)
 	names := maps.Clone(before)
 	maps.Copy(names, now)
@@ -291,6 +295,16 @@ func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
 		differ("request, "+name, cmp.Or(before[name], "none"), cmp.Or(now[name], "none"))
 	}
 	return list
+}
+
+// attributesText writes search attributes as text.
+func attributesText(attributes temporal.SearchAttributes) string {
+	var words []string
+	for key, value := range attributes.GetUntypedValues() {
+		words = append(words, fmt.Sprintf("%s=%v", key.GetName(), value))
+	}
+	slices.Sort(words)
+	return cmp.Or(strings.Join(words, ", "), "none")
 }
 
 func intervalOf(spec *client.ScheduleSpec) (every, offset time.Duration, ok bool) {

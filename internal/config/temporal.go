@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,9 +9,12 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // Temporal is the connection to Temporal: the variables, files and profiles that every Temporal tool has, and flags
@@ -58,6 +62,23 @@ func (t *Temporal) Options(lookup Lookup, environ []string, logger *slog.Logger)
 	}
 	options.Logger = log.NewStructuredLogger(logger)
 	return options, nil
+}
+
+// NoConnection says in words why Temporal could not be reached. The SDK's own text names internals and may be long.
+func NoConnection(err error) string {
+	code := status.Code(err)
+	if service, ok := errors.AsType[serviceerror.ServiceError](err); ok {
+		code = service.Status().Code()
+	}
+	switch {
+	case code == codes.PermissionDenied, code == codes.Unauthenticated:
+		return "not permitted; look at the credentials (TEMPORAL_API_KEY, TEMPORAL_TLS_*)"
+	case strings.Contains(err.Error(), "authentication handshake failed"):
+		return "no TLS connection came about; look at TEMPORAL_TLS and the TEMPORAL_TLS_* certificates"
+	case errors.Is(err, context.DeadlineExceeded), code == codes.Unavailable, code == codes.DeadlineExceeded:
+		return "no answer"
+	}
+	return "it answered " + code.String()
 }
 
 type environment struct {

@@ -24,6 +24,7 @@ import (
 	"rotor/internal/devstack/mysqld"
 	"rotor/internal/devstack/temporal"
 	"rotor/internal/rotation"
+	"rotor/internal/visibility"
 )
 
 // Region is the cloud region that the ready-made secrets are in.
@@ -37,8 +38,8 @@ type Options struct {
 	MySQL mysqld.Options
 	// Headless leaves Temporal's Web UI out.
 	Headless bool
-	// SearchAttributes are registered with Temporal, see temporal.Options.
-	SearchAttributes map[string]string
+	// NoSearchAttributes leaves out the registration of those that rotations are found by.
+	NoSearchAttributes bool
 	// Cloud is the simulated cloud's set-up; without credentials it gets one, made up for this stack.
 	Cloud cloudsim.Options
 }
@@ -62,13 +63,17 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 			AccessKeyID: "dev-" + rand.Text(), Secret: rand.Text(), Account: "123456789012",
 		}}
 	}
+	attributes := visibility.Types()
+	if options.NoSearchAttributes {
+		attributes = nil
+	}
 	s := &Stack{Cloud: cloudsim.New(options.Cloud)}
 	started := time.Now()
 	// Whatever fails first cancels the others, which then clean up after themselves.
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		s.Temporal, err = temporal.Start(groupCtx, temporal.Options{
-			Headless: options.Headless, SearchAttributes: options.SearchAttributes, Progress: out,
+			Headless: options.Headless, SearchAttributes: attributes, Progress: out,
 		})
 		return err
 	})

@@ -110,7 +110,7 @@ func serveWith(t *testing.T, more map[string]string) string {
 	polling, served := make(chan struct{}), make(chan error, 1)
 	go func() {
 		served <- wiring.Serve(t.Context(), options(slog.New(slog.NewTextHandler(workerLog, &slog.HandlerOptions{Level: slog.LevelDebug}))), w,
-			func(string) { close(polling) })
+			func() { close(polling) })
 	}()
 	select {
 	case err := <-served:

@@ -83,7 +83,7 @@ func runWithStack(m *testing.M) (code int, err error) {
 	polling := make(chan struct{})
 	go func() {
 		served <- wiring.Serve(ctx, options(slog.New(slog.NewTextHandler(workerLog, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-			settings(queue), func(string) { close(polling) })
+			settings(queue), func() { close(polling) })
 	}()
 	select {
 	case err := <-served:

@@ -53,6 +53,18 @@ const (
 	ProofAPI = "api"
 )
 
+// Search attributes of Temporal, by which rotations are found.
+const (
+	// AttributeSecret (Keyword) is the secret's name.
+	AttributeSecret = "RotorSecret"
+	// AttributeOutcome (Keyword) is how the rotation ended.
+	AttributeOutcome = "RotorOutcome"
+	// AttributeStuck (Bool) says that the rotation is parked, or that one of its steps has failed for long.
+	AttributeStuck = "RotorStuck"
+	// AttributeFleet (Keyword) names the fleet that the rotation belongs to.
+	AttributeFleet = "RotorFleet"
+)
+
 // Names of stores and targets, as requests and results have them.
 const (
 	StoreAlibabaKMS   = "alibaba-kms"

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rotor/internal/config"
+	"rotor/internal/visibility"
 )
 
 // Logger makes the logger of the settings.
@@ -20,44 +21,58 @@ func Logger(out io.Writer, settings config.Worker) *slog.Logger {
 	_ = level.UnmarshalText([]byte(settings.LogLevel)) // one of four words, checked by the settings
 	options := &slog.HandlerOptions{Level: level}
 	if settings.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(out, options))
+		return slog.New(brief{slog.NewJSONHandler(out, options)})
 	}
-	return slog.New(slog.NewTextHandler(out, options))
+	return slog.New(brief{slog.NewTextHandler(out, options)})
 }
 
-// Serve connects, works until the context ends, then drains: steps that run may finish within the stop timeout. connected is
-// called with one line that says what the worker is connected to, once it polls.
-func Serve(ctx context.Context, options client.Options, settings config.Worker, connected func(string)) error {
+// Serve connects, works until the context ends, then drains: steps that run may finish within the stop timeout. serving is called once
+// it polls; one record of the log has said by then what it is connected to.
+func Serve(ctx context.Context, options client.Options, settings config.Worker, serving func()) error {
 	// What is wrong with the settings is said before anybody is asked.
-	steps, err := Steps(settings)
+	shelf, err := newShelf(settings)
 	if err != nil {
 		return err
 	}
-	c, err := client.DialContext(ctx, options)
+	steps, err := stepsWith(shelf, settings)
 	if err != nil {
-		return fmt.Errorf("connect to Temporal at %s, namespace %s (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE): %w", options.HostPort, options.Namespace, err)
+		return err
+	}
+	c, err := connect(ctx, options)
+	if err != nil {
+		return err
 	}
 	defer c.Close()
-	if _, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: options.Namespace}); err != nil {
-		if _, missing := errors.AsType[*serviceerror.NamespaceNotFound](err); missing {
-			return fmt.Errorf("TEMPORAL_NAMESPACE: Temporal at %s has no namespace %s", options.HostPort, options.Namespace)
-		}
+	present, warning, err := visibility.Prepare(ctx, c, options.Namespace)
+	if err != nil {
+		return err
 	}
-	w := New(c, steps, settings)
+	if warning != "" {
+		options.Logger.Warn(warning)
+	}
+	w := New(c, steps, settings, present...)
 	if err := w.Start(); err != nil {
-		return fmt.Errorf("start polling task queue %s: %w", settings.TaskQueue, err)
+		return fmt.Errorf("start polling task queue %s of namespace %s: %s", settings.TaskQueue, options.Namespace, config.NoConnection(err))
 	}
-	connected(greeting(options, settings))
+	options.Logger.Info(msgStarted, whatItServes(options, settings, shelf, steps, present)...)
+	serving()
 	<-ctx.Done()
 	w.Stop()
 	return nil
 }
 
-// greeting says what a worker is connected to.
-func greeting(options client.Options, settings config.Worker) string {
-	text := fmt.Sprintf("rotor worker %s: Temporal %s, namespace %s, task queue %s", config.Version(), options.HostPort, options.Namespace, settings.TaskQueue)
-	if settings.Deployment != "" {
-		text += fmt.Sprintf(", version %s of deployment %s (it does nothing until that is made current)", settings.Version(), settings.Deployment)
+// connect connects to Temporal and makes sure that it has the namespace.
+func connect(ctx context.Context, options client.Options) (client.Client, error) {
+	where := fmt.Sprintf("connect to Temporal at %s (TEMPORAL_ADDRESS)", options.HostPort)
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s", where, config.NoConnection(err))
 	}
-	return text
+	if _, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: options.Namespace}); err != nil {
+		if _, missing := errors.AsType[*serviceerror.NamespaceNotFound](err); missing {
+			c.Close()
+			return nil, fmt.Errorf("%s: it has no namespace %s (TEMPORAL_NAMESPACE)", where, options.Namespace)
+		}
+	}
+	return c, nil
 }

@@ -16,6 +16,8 @@ type shelf struct {
 	stores  map[string]secretstore.Store
 	rules   map[string]activities.Rules
 	allowed func(store, region, secret string) bool
+	// at says in words where each store is.
+	at map[string]string
 }
 
 // providers make stores. A new kind of store is one line here.
@@ -33,7 +35,7 @@ func newShelf(settings config.Worker) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shelf{stores: map[string]secretstore.Store{}, rules: map[string]activities.Rules{}, allowed: further.Allowed()}
+	s := &shelf{stores: map[string]secretstore.Store{}, rules: map[string]activities.Rules{}, at: map[string]string{}, allowed: further.Allowed()}
 	for provider := range providers {
 		own := config.NamedStore{Provider: provider, Passwords: settings.PasswordPolicy(), UsernameLimit: settings.UsernameLimit}
 		switch provider {
@@ -63,6 +65,7 @@ func (s *shelf) add(settings config.Worker, name string, named config.NamedStore
 		return fmt.Errorf("store %s: %w", name, err)
 	}
 	s.stores[name] = made
+	s.at[name] = placeOf(named)
 	s.rules[name] = activities.Rules{Passwords: named.Passwords, UsernameLimit: named.UsernameLimit, Region: named.Region}
 	return nil
 }

@@ -23,8 +23,8 @@ import (
 	"rotor/workflows"
 )
 
-// New makes a worker of the steps; the caller starts and stops it.
-func New(c client.Client, steps *activities.Rotation, settings config.Worker) worker.Worker {
+// New makes a worker of the steps; the caller starts and stops it. attributes are the search attributes that the namespace has.
+func New(c client.Client, steps *activities.Rotation, settings config.Worker, attributes ...string) worker.Worker {
 	steps.LastRotated = (&activities.Follower{Client: c}).LastRotated
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           []interceptor.WorkerInterceptor{&activities.Edge{Heartbeat: settings.Heartbeat}},
@@ -36,7 +36,7 @@ func New(c client.Client, steps *activities.Rotation, settings config.Worker) wo
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
 		DeploymentOptions:                      deployment(settings),
 	})
-	Register(w, c, steps, settings)
+	Register(w, c, steps, settings, attributes...)
 	return w
 }
 
@@ -60,8 +60,8 @@ type Registry interface {
 }
 
 // Register registers everything that a worker does.
-func Register(w Registry, c client.Client, steps *activities.Rotation, settings config.Worker) {
-	rotations := &workflows.Rotations{Timing: Timing(settings)}
+func Register(w Registry, c client.Client, steps *activities.Rotation, settings config.Worker, attributes ...string) {
+	rotations := &workflows.Rotations{Timing: Timing(settings), Attributes: attributes, StuckAfter: settings.StuckAfter}
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	w.RegisterActivity(steps)
 	w.RegisterActivityWithOptions((&activities.Follower{Client: c, Wait: settings.StepTimeout / 3}).Follow, activity.RegisterOptions{Name: "Follow"})
@@ -81,6 +81,10 @@ func Steps(settings config.Worker) (*activities.Rotation, error) {
 	if err != nil {
 		return nil, err
 	}
+	return stepsWith(shelf, settings)
+}
+
+func stepsWith(shelf *shelf, settings config.Worker) (*activities.Rotation, error) {
 	sql, err := mysql.New(mysql.Options{CAFiles: filepath.SplitList(settings.MySQLCA)})
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", rotation.TargetMySQL, err)
