@@ -148,6 +148,18 @@ func TestHistories(t *testing.T) {
 			require.Error(t, run.Get(t.Context(), nil))
 			return run
 		},
+		"stuck-and-went-on": func(t *testing.T) client.WorkflowRun {
+			_, run := stuckForAWhile(t)
+			return run
+		},
+		"parked-stuck-and-retried": func(t *testing.T) client.WorkflowRun {
+			secret, run := parkedRotation(t)
+			found(t, "RotorStuck = true AND RotorSecret = '"+secret.Name+"'", run.GetID())
+			execute(t, "DROP USER '"+secret.Account+"_rt'@'%'")
+			require.NoError(t, decide(t, run, rotation.UpdateRetry, "the account is gone"))
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
 		"delegated": func(t *testing.T) client.WorkflowRun {
 			secret := newSecret(t)
 			run := startAs(t, "delegated-"+secret.Name, secret)
