@@ -91,36 +91,35 @@ func (w *run) show(outcome rotation.Outcome, stuck bool) {
 	_ = workflow.UpsertTypedSearchAttributes(w.root, updates...)
 }
 
-// sleepFailing waits until a failing step is tried again. When the step has failed for long the rotation counts as stuck, in the midst
-// of the wait if need be, because a wait may be long.
-func (w *run) sleepFailing(ctx workflow.Context, step rotation.Step, d time.Duration, why string) error {
-	since, failing := w.trying[step]
+// alarm rings when a step has failed for long.
+type alarm struct {
+	step   rotation.Step
+	cancel workflow.CancelFunc
+}
+
+// troubled sets the alarm for a step that fails, unless there is one: two that fail one after the other are one trouble. It is a timer of
+// its own, because how long the waits between two tries are is a setting of the worker, and not the same for the next one.
+func (w *run) troubled(step rotation.Step, since time.Time) {
+	if w.alarm != nil || w.stuck || !w.known.has(rotation.AttributeStuck) {
+		return
+	}
+	ctx, _ := workflow.NewDisconnectedContext(w.root)
+	ctx, cancel := workflow.WithCancel(ctx)
+	mine := &alarm{step, cancel}
+	w.alarm = mine
 	left := since.Add(w.known.StuckAfter).Sub(workflow.Now(ctx))
-	if !failing || w.stuck || !w.known.has(rotation.AttributeStuck) || left >= d {
-		return w.sleep(ctx, d, why)
-	}
-	if left > 0 {
-		if err := w.sleep(ctx, left, why); err != nil {
-			return err
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		if w.sleep(ctx, left, "count as stuck") == nil && w.alarm == mine {
+			w.show("", true)
 		}
-		d -= left
-	}
-	w.show("", true)
-	w.stuckIn = step
-	return w.sleep(ctx, d, why)
+	})
 }
 
-// succeeded ends a step's failing.
-func (w *run) succeeded(step rotation.Step) {
-	delete(w.trying, step)
-	if w.stuckIn == step {
-		w.stuckIn = ""
-		w.show("", false)
+// untroubled takes the alarm back, and what it has led to.
+func (w *run) untroubled() {
+	if w.alarm != nil {
+		w.alarm.cancel()
+		w.alarm = nil
 	}
-}
-
-// goesOn begins anew after a person has decided.
-func (w *run) goesOn() {
-	w.trying, w.stuckIn = map[rotation.Step]time.Time{}, ""
 	w.show("", false)
 }

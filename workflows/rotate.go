@@ -60,8 +60,7 @@ func (r *Rotations) RotateSecret(ctx workflow.Context, req rotation.Request) (*r
 		}
 		return r.delegate(ctx, known, valid)
 	}
-	w := &run{root: ctx, live: ctx, timing: r.Timing, watcher: r.Watcher, known: known, req: valid, started: started,
-		trying: map[rotation.Step]time.Time{}}
+	w := &run{root: ctx, live: ctx, timing: r.Timing, watcher: r.Watcher, known: known, req: valid, started: started}
 	if err := w.setHandlers(); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (w *run) rotate() (*rotation.Result, error) {
 			if decision.Choice == rotation.UpdateAbandon {
 				return w.close(rotation.Abandoned, causeOf(reason))
 			}
-			w.goesOn()
+			w.untroubled()
 			if decision.Choice == rotation.UpdateRollback {
 				done, outcome, reason = w.tryRollback(reason)
 				continue
@@ -139,7 +139,8 @@ func (w *run) backward(err error) (done bool, outcome rotation.Outcome, reason e
 func (w *run) breathe(reason error) error {
 	w.breaths = min(max(2*w.breaths, w.timing.FirstPause), w.timing.LongestPause)
 	w.say(w.live, rotation.StateWaiting, "There is no way back: the new password is in use, or may be. What stopped the rotation: "+causeOf(reason).Text+". It goes on after "+w.breaths.String()+".")
-	return w.sleepFailing(w.live, causeOf(reason).Step, w.breaths, "go forward again")
+	w.troubled(causeOf(reason).Step, workflow.Now(w.live))
+	return w.sleep(w.live, w.breaths, "go forward again")
 }
 
 // tryRollback rolls back; without a proof it is not done.
@@ -212,6 +213,7 @@ func (w *run) close(outcome rotation.Outcome, reason *rotation.Failure) (*rotati
 		result.Former, result.Account = p.Base, p.Account
 	}
 	w.closed(result)
+	w.alarm = nil
 	w.show(outcome, false)
 	if w.watcher != nil && !workflow.IsReplaying(w.root) {
 		w.watcher.Ended(*result)

@@ -22,9 +22,6 @@ func (w *run) say(ctx workflow.Context, state rotation.State, doing string) {
 func (w *run) begin(ctx workflow.Context, step rotation.Step) {
 	w.status.Steps = append(w.status.Steps, rotation.StepStatus{Step: step, State: rotation.StateRunning, Started: workflow.Now(ctx), Rounds: 1})
 	w.status.Failure = nil
-	if _, already := w.trying[step]; !already {
-		w.trying[step] = workflow.Now(ctx)
-	}
 	w.say(ctx, rotation.StateRunning, w.sentence(step))
 }
 
@@ -40,6 +37,7 @@ func (w *run) waiting(ctx workflow.Context, f *failed, pause time.Duration, unti
 	s := w.present()
 	s.State, s.Said = rotation.StateWaiting, f.Text
 	w.status.Failure = &f.Failure
+	w.troubled(f.Step, s.Started)
 	text := fmt.Sprintf("**Step %s does not succeed.** %s. It is tried again after %s, at %s", f.Step, sentenceCase(f.Text), pause,
 		clock(workflow.Now(ctx).Add(pause)))
 	if until.IsZero() {
@@ -89,7 +87,9 @@ func (w *run) end(ctx workflow.Context, step rotation.Step, err error) {
 	if err != nil {
 		return
 	}
-	w.succeeded(step)
+	if w.alarm != nil && w.alarm.step == step {
+		w.untroubled()
+	}
 	if step == rotation.StepLook {
 		w.status.Plan = &w.plan
 	}

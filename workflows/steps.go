@@ -41,11 +41,9 @@ type run struct {
 	// uncertain counts the attempts of End that may have sent a move and got no answer.
 	uncertain int
 	created   bool
-	// trying is since when each step has been tried without success.
-	trying map[rotation.Step]time.Time
-	// stuck and named are what the search attributes say; stuckIn is the step that is to succeed before stuck is over.
+	// stuck and named are what the search attributes say.
 	stuck, named bool
-	stuckIn      rotation.Step
+	alarm        *alarm
 	// breaths is the latest pause before going forward again.
 	breaths time.Duration
 	// changed is when the password of a single account was changed, at the earliest; moved when the stage was.
@@ -100,7 +98,7 @@ func (w *run) step(ctx workflow.Context, step rotation.Step, patience time.Durat
 			until = deadline
 		}
 		w.waiting(ctx, f, pause, until)
-		if err := w.sleepFailing(ctx, step, pause, "try "+string(step)+" again"); err != nil {
+		if err := w.sleep(ctx, pause, "try "+string(step)+" again"); err != nil {
 			w.end(ctx, step, err)
 			return err
 		}
