@@ -20,7 +20,7 @@ func TestWrongCommandLines(t *testing.T) {
 		hows []how
 		says []string
 	}{
-		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: demo, describe, dev, resolve, rotate, schedule, simulator, validate, version"}},
+		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: demo, describe, dev, resolve, rotate, schedule, setup, simulator, validate, version"}},
 		"command with a slip":          {line: "rotat", says: []string{`unknown command "rotat"; did you mean rotate?`}},
 		"unknown flag":                 {line: "rotate x --frobnicate", says: []string{"unknown flag --frobnicate", "rotate --help"}},
 		"flag with a slip":             {line: "rotate x --regoin y", says: []string{"unknown flag --regoin; did you mean --region?"}},

@@ -60,7 +60,7 @@ func startWorkerWith(t *testing.T, taskQueue string, more map[string]string) *pr
 		defer close(p.dead)
 		lines := bufio.NewScanner(io.TeeReader(stderr, workerLog))
 		for lines.Scan() {
-			if strings.HasPrefix(lines.Text(), "rotor worker") {
+			if strings.Contains(lines.Text(), `msg="rotor worker started"`) {
 				close(polls)
 			}
 		}
