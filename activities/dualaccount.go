@@ -15,22 +15,26 @@ func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotati
 	p := &m.plan
 	p.Standby = doc.Pair().Standby(doc.Account)
 	proof := m.tryLogin(ctx, doc)
-	if err := mustLogIn(proof, m.currentRefused(doc)); err != nil {
+	loggedIn := mustLogIn(proof, m.currentRefused(doc))
+	m.sawLogin("the current version", doc.Account, proof, loggedIn)
+	if err := m.findings.Problem(loginWord(loggedIn), loggedIn); err != nil {
 		return err
 	}
 	p.Server, p.TLS = proof.Server, proof.TLS
 	survey, err := m.survey(ctx, doc)
 	if err != nil {
-		return err
+		return m.unlessReadOnly(err)
 	}
-	if !m.sameServer(survey, proof) {
-		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
-			"give both documents an Endpoint that always leads to the server that takes changes", p.Admin)
+	m.sound = loggedIn == nil
+	if m.sound && !m.sameServer(survey, proof) {
+		if err := m.findings.Problem(rotation.FindingServers, m.differentServers()); err != nil {
+			return err
+		}
 	}
 	p.Notes, m.rule = append(p.Notes, survey.Notes...), survey.Passwords
 	p.Divided = survey.Divided
 	if p.StandbyExists = survey.StandbyExists; p.StandbyExists {
-		if err := m.findRestore(ctx, req, versions); err != nil {
+		if err := m.findings.Problem(rotation.FindingStandby, m.findRestore(ctx, req, versions)); err != nil {
 			return err
 		}
 	}
@@ -38,8 +42,9 @@ func (m dualAccount) look(ctx context.Context, req rotation.Request, doc *rotati
 		p.Notes = append(p.Notes, m.halfDone(versions))
 	}
 	if survey.KeepsPasswords && p.Restore != "" && !req.AcceptPasswordHistory {
-		return rotation.FieldError("AcceptPasswordHistory", "the server's password history would forbid giving account %s its former password back "+
-			"(error 3638), so a rollback could not restore it; accept that with AcceptPasswordHistory, or switch the policy off for this account", p.Standby)
+		return m.findings.Problem(rotation.FindingHistory, rotation.FieldError("AcceptPasswordHistory", "the server's password history would forbid giving "+
+			"account %s its former password back (error 3638), so a rollback could not restore it", p.Standby).
+			Advise("accept that with AcceptPasswordHistory, or switch the policy off for this account"))
 	}
 	return nil
 }
@@ -71,6 +76,7 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 		}
 	}
 	var tried []rotation.Secret
+	previousRefused := false
 	for _, id := range candidates {
 		doc, err := m.document(ctx, id)
 		if err != nil && rotation.KindOf(err) == rotation.Permanent {
@@ -92,13 +98,16 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 		switch known := passwordOf(proof); {
 		case known == rotation.Accepted, proof.ByAPI && proof.Answer == rotation.Accepted && id == versions.Holder(rotation.Previous):
 			p.Restore = id
+			m.sawRestore(proof, previousRefused, versions)
 			if !m.rule.Takes(doc.Password) && !req.AcceptPasswordHistory {
 				return rotation.FieldError("AcceptPasswordHistory", "account %s has a password that the target's rules for new ones would forbid, so a rollback "+
-					"could not restore it; accept that with AcceptPasswordHistory", p.Standby)
+					"could not restore it", p.Standby).Advise("accept that with AcceptPasswordHistory").Found(rotation.FindingHistory)
 			}
 			return nil
 		case proof.Answer == rotation.Unknown:
 			return mustLogIn(proof, nil)
+		case id == versions.Holder(rotation.Previous):
+			previousRefused = true
 		}
 	}
 	if _, begun := versions.Find(p.Version); begun {
@@ -112,16 +121,16 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 		}
 	}
 	if req.AdoptStandby {
-		p.Notes = append(p.Notes, "account "+p.Standby+" existed and no version of the secret logs in to it; it is adopted as asked")
+		m.note(rotation.WarningAdopted, "account "+p.Standby+" existed and no version of the secret logs in to it; it is adopted as asked")
 		return nil
 	}
 	if m.byAPI {
 		return rotation.Errorf(rotation.Permanent, "account %s exists, the previous version of secret %s is not of it, and this worker can't reach the server "+
-			"to see whether another one logs in to it, so it may be somebody else's; drop it if it is not needed, give the worker a way to the server, "+
-			"or take it over with AdoptStandby", p.Standby, m.plan.Secret)
+			"to see whether another one logs in to it, so it may be somebody else's", p.Standby, m.plan.Secret).
+			Advise("drop it if it is not needed, give the worker a way to the server, or take it over with AdoptStandby").Found(rotation.FindingForeign)
 	}
-	return rotation.Errorf(rotation.Permanent, "account %s exists, and no version of secret %s logs in to it, so it may be somebody else's; "+
-		"drop it if it is not needed, or take it over with AdoptStandby", p.Standby, m.plan.Secret)
+	return rotation.Errorf(rotation.Permanent, "account %s exists, and no version of secret %s logs in to it, so it may be somebody else's",
+		p.Standby, m.plan.Secret).Advise("drop it if it is not needed, or take it over with AdoptStandby").Found(rotation.FindingForeign)
 }
 
 func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) (SetResult, error) {
@@ -184,6 +193,9 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 // mustBeOwn makes sure that an account that was not there when Look looked was created by this rotation: the pending password logs in to
 // it, or it bears the mark.
 func (m dualAccount) mustBeOwn(ctx context.Context, pending *rotation.Document) error {
+	if m.script != nil {
+		return rotation.Errorf(rotation.Conflict, "account %s appeared a moment ago", m.plan.Standby)
+	}
 	proof := m.tryLogin(ctx, pending)
 	proof.Answer = createdBy(proof)
 	// That the password is right will do: an account without its privileges yet is not let into its database (1044).
@@ -194,7 +206,7 @@ func (m dualAccount) mustBeOwn(ctx context.Context, pending *rotation.Document) 
 // mustBeAsSeen makes sure that nobody has changed the password of the standby account since Look: it takes the restore version's, or, where
 // an earlier attempt was here, this rotation's, which has says. One that was adopted without a known password can't be told.
 func (m dualAccount) mustBeAsSeen(ctx context.Context) (has bool, err error) {
-	if m.plan.Restore == "" {
+	if m.plan.Restore == "" || m.script != nil {
 		return false, nil
 	}
 	for _, version := range []string{m.plan.Restore, m.plan.Version} {

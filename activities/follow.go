@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -95,4 +97,19 @@ func (f *Follower) LastRotated(ctx context.Context, workflowID string) (time.Tim
 		return execution.CloseTime.AsTime(), nil
 	}
 	return time.Time{}, nil
+}
+
+// OpenRun gives the run id of the open rotation of the id, "" if none is open.
+func (f *Follower) OpenRun(ctx context.Context, workflowID string) (string, error) {
+	described, err := f.Client.DescribeWorkflowExecution(ctx, workflowID, "")
+	var missing *serviceerror.NotFound
+	switch {
+	case errors.As(err, &missing):
+		return "", nil
+	case err != nil:
+		return "", rotation.Errorf(rotation.Retryable, "could not ask Temporal whether %s is open", workflowID)
+	case described.WorkflowExecutionInfo.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return "", nil
+	}
+	return described.WorkflowExecutionInfo.GetExecution().GetRunId(), nil
 }

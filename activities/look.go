@@ -24,41 +24,49 @@ const adminReread = time.Second
 func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error) {
 	req, err := in.Request.Validate()
 	if err != nil {
-		return rotation.Plan{}, err
+		return rotation.Plan{}, rotation.Named(rotation.FindingRequest, err)
 	}
-	s, err := r.scene(rotation.Plan{
-		Store: req.Store, Region: req.RegionId, Secret: req.Name(), ARN: req.ARN(), Target: req.Target(), Instance: req.InstanceId,
-		Version: in.Version, LoginDemanded: req.Proof == rotation.ProofLogin, LongestAttempt: r.LongestAttempt,
-	})
+	s, err := r.looking(req, in.Version)
 	if err != nil {
 		return rotation.Plan{}, err
 	}
 	defer s.leave()
-	if err := s.checkAllowed(); err != nil {
-		return rotation.Plan{}, err
-	}
 	return s.look(ctx, req)
 }
 
+// looking is the scene of a look, of which nothing is known yet but the request.
+func (r *Rotation) looking(req rotation.Request, version string) (*scene, error) {
+	s, err := r.scene(rotation.Plan{
+		Store: req.Store, Region: req.RegionId, Secret: req.Name(), ARN: req.ARN(), Target: req.Target(), Instance: req.InstanceId,
+		Version: version, LoginDemanded: req.Proof == rotation.ProofLogin, LongestAttempt: r.LongestAttempt,
+	})
+	return s, rotation.Named(rotation.FindingRequest, err)
+}
+
+// look is the same code for a rotation and for a check. What it can't do without ends both; whatever else speaks against the rotation
+// goes to the findings, which end a rotation and let a check go on.
 func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, error) {
+	if err := s.checkAllowed(); err != nil {
+		return rotation.Plan{}, err
+	}
 	current, err := s.store.ReadCurrent(ctx, s.ref)
 	if err != nil {
-		return rotation.Plan{}, err
+		return rotation.Plan{}, rotation.Named(rotation.FindingSecret, err)
 	}
 	doc, err := s.parse(s.plan.Secret, current)
 	if err != nil {
-		return rotation.Plan{}, err
+		return rotation.Plan{}, rotation.Named(rotation.FindingDocument, err)
 	}
 	versions, err := s.versions(ctx)
 	if err != nil {
-		return rotation.Plan{}, err
+		return rotation.Plan{}, rotation.Named(rotation.FindingSecret, err)
 	}
 	if versions.Holder(rotation.Current) != current.Version {
-		return rotation.Plan{}, rotation.Errorf(rotation.Retryable, "secret %s: the store's answers about its current version differ", s.plan.Secret)
+		return rotation.Plan{}, rotation.Errorf(rotation.Retryable, "secret %s: the store's answers about its current version differ", s.plan.Secret).Found(rotation.FindingSecret)
 	}
 	p := &s.plan
 	if p.Strategy, err = s.strategy(req, doc); err != nil {
-		return rotation.Plan{}, err
+		return rotation.Plan{}, rotation.Named(rotation.FindingStrategy, err)
 	}
 	p.Base, p.Previous = current.Version, versions.Holder(rotation.Previous)
 	p.Account, p.Address = doc.Account, s.login(doc).Place.Address()
@@ -76,26 +84,36 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	} else if pending != "" && pending == p.Base && s.store.Traits().ClearsPending {
 		p.Notes = append(p.Notes, "an unfinished rotation had made version "+pending+" current and left the pending stage on it; this one takes that away")
 	}
-	if err := s.checkGrace(ctx, req, current.Created); err != nil {
+	s.sawSecret(doc, versions)
+	if err := s.findings.Problem(rotation.FindingGrace, s.checkGrace(ctx, req, current.Created)); err != nil {
 		return rotation.Plan{}, err
 	}
 	s.method = s.methodOf(p.Strategy)
-	if err := s.checkRules(doc); err != nil {
+	if err := s.findings.Problem(rotation.FindingNotAllowed, s.checkRules(doc)); err != nil {
 		return rotation.Plan{}, err
 	}
 	if err := s.lookAt(ctx, req, doc, versions); err != nil {
 		return rotation.Plan{}, err
 	}
-	if p.Password, err = req.Password.Over(s.Rules[p.Store].Passwords).Fit(s.rule); err != nil {
+	if p.Password, err = req.Password.Over(s.Rules[p.Store].Passwords).Fit(s.rule); err == nil {
+		s.sawPassword()
+	}
+	if err := s.findings.Problem(rotation.FindingPassword, err); err != nil {
 		return rotation.Plan{}, err
 	}
 	if p.StalePending != "" {
-		p.Notes = append(p.Notes, "an unfinished rotation left version "+p.StalePending+" pending; it is taken over")
+		s.note(rotation.WarningPending, "an unfinished rotation left version "+p.StalePending+" pending; it is taken over")
 	}
 	if p.Adopted {
 		return *p, nil
 	}
-	return *p, versions.CheckRoom(s.store.Traits().KeepsVersions, p.Restore)
+	return *p, s.findings.Problem(rotation.FindingVersionLimit, versions.CheckRoom(s.store.Traits().KeepsVersions, p.Restore))
+}
+
+// note is for the result of a rotation, and a warning of a check.
+func (s *scene) note(word, text string) {
+	s.plan.Notes = append(s.plan.Notes, text)
+	s.findings.Warning(word, "%s", text)
 }
 
 // finished is the plan of a rotation whose version is current already: the workflow was reset to its beginning. What is
@@ -120,8 +138,8 @@ func (s *scene) strategy(req rotation.Request, doc *rotation.Document) (rotation
 		}
 	}
 	if strategy == rotation.DualAccount && !admin {
-		return "", rotation.FieldError("secret "+s.plan.Secret, "strategy %s needs an admin secret; name it in field %s of the document", strategy,
-			s.store.Traits().Dialect.Admin)
+		return "", rotation.FieldError("secret "+s.plan.Secret, "strategy %s needs an admin secret", strategy).
+			Advise("name it in field %s of the document", s.store.Traits().Dialect.Admin)
 	}
 	return strategy, nil
 }
@@ -144,15 +162,15 @@ func (s *scene) checkGrace(ctx context.Context, req rotation.Request, created ti
 	}
 	if left := req.GraceTime() - s.Now().Sub(since); left > 0 {
 		return rotation.Errorf(rotation.Permanent, "the current version of secret %s is younger than the grace time of %s: clients may still use the "+
-			"credential before it, which this rotation would replace; wait %s more, or ask for it with Now (--now)",
-			s.plan.Secret, req.GraceTime(), left.Round(time.Second))
+			"credential before it, which this rotation would replace", s.plan.Secret, req.GraceTime()).
+			Advise("wait %s more, or ask for it with Now (--now)", left.Round(time.Second))
 	}
 	return nil
 }
 
 func (s *scene) currentRefused(doc *rotation.Document) *rotation.Error {
-	return rotation.Errorf(rotation.Permanent, "the current version of secret %s does not log in as %s; "+
-		"put the password that works into the secret, then rotate", s.plan.Secret, doc.Account)
+	return rotation.Errorf(rotation.Permanent, "the current version of secret %s does not log in as %s", s.plan.Secret, doc.Account).
+		Advise("put the password that works into the secret, then rotate")
 }
 
 // sameServer says whether the admin and a login reach the same server. An API speaks of an instance, not of a server.
@@ -161,7 +179,7 @@ func (s *scene) sameServer(survey target.Survey, proof target.Proof) bool {
 }
 
 func (s *scene) question(by target.Login, doc *rotation.Document) target.Question {
-	return target.Question{By: by, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account, Client: s.login(doc)}
+	return target.Question{By: by, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account, Client: s.login(doc), Findings: s.findings}
 }
 
 // survey looks with the admin secret. A refused login is tried once more with the secret read anew.
@@ -176,18 +194,21 @@ func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Surv
 		}
 		if !admin.Place.SameServer(s.login(doc).Place) {
 			d := s.store.Traits().Dialect
-			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "its %s and %s and those of the admin secret %s differ; "+
-				"the admin secret must lead to the same server", d.Host, d.Port, doc.Admin)
+			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "its %s and %s and those of the admin secret %s differ",
+				d.Host, d.Port, doc.Admin).Advise("the admin secret must lead to the same server").Found(rotation.FindingAdminAddress)
 		}
 		if doc.Pair().Base == admin.Account || doc.Pair().Suffixed == admin.Account {
-			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "the admin secret %s is of the account pair that would be rotated", doc.Admin)
+			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "the admin secret %s is of the account pair that would be rotated", doc.Admin).Found(rotation.FindingAdminSecret)
 		}
+		mark := s.findings.Mark()
 		survey, err := s.target.Survey(ctx, s.question(admin, doc))
 		if rotation.CodeOf(err) != errBadLogin {
 			return survey, err
 		}
+		s.findings.Back(mark)
 		if again {
-			return target.Survey{}, rotation.Errorf(rotation.Permanent, "the admin secret %s does not log in as %s", doc.Admin, admin.Account).WithCode(errBadLogin)
+			return target.Survey{}, rotation.Errorf(rotation.Permanent, "the admin secret %s does not log in as %s", doc.Admin, admin.Account).WithCode(errBadLogin).
+				Found(rotation.FindingAdminLogin)
 		}
 		if err := s.Pause(ctx, adminReread); err != nil {
 			return target.Survey{}, err

@@ -11,7 +11,8 @@ import (
 type method interface {
 	// look completes the plan with what it finds at the target, and refuses what can't be rotated.
 	look(ctx context.Context, req rotation.Request, doc *rotation.Document, versions rotation.Versions) error
-	// set changes the target, under the lock, if current is the base version and pending is on ours.
+	// set changes the target, under the lock, if current is the base version and pending is on ours. It is rehearsed, too: then the session
+	// that lockAs gives changes nothing, there is no pending version, and no login is to be tried whose answer is not known.
 	set(ctx context.Context, base, pending *rotation.Document) (SetResult, error)
 	// differences are what keeps the pending login, which works, from being as good as the current one.
 	differences(ctx context.Context, base, pending *rotation.Document) ([]string, error)
@@ -31,6 +32,9 @@ func (s *scene) methodOf(strategy rotation.Strategy) method {
 
 // lockAs opens the locked session of the account pair.
 func (s *scene) lockAs(ctx context.Context, by target.Login) (target.Session, error) {
+	if s.script != nil {
+		return s.target.Rehearse(ctx, by, s.pair(), s.script)
+	}
 	return s.target.Lock(ctx, by, s.pair())
 }
 

@@ -33,6 +33,8 @@ type Rotation struct {
 	// LastRotated gives the end of the latest rotation of a workflow id that ended as Rotated, the zero time if none is known. It may
 	// be nil.
 	LastRotated func(ctx context.Context, workflowID string) (time.Time, error)
+	// OpenRun gives the run id of the open rotation of a workflow id, "" if none is open. It may be nil.
+	OpenRun func(ctx context.Context, workflowID string) (string, error)
 	// Pause waits; it returns the context's error if that ends first.
 	Pause func(ctx context.Context, d time.Duration) error
 	// StoreSlots and TargetSlots bound how many steps are at one store's region and at one server at once; nil: no bound.
@@ -82,6 +84,12 @@ type scene struct {
 	byAPI bool
 	// setUncertain: see RollbackInput.
 	setUncertain bool
+	// findings is where a check collects what it finds; nil in a rotation, which ends with its first problem.
+	findings *rotation.Findings
+	// script is where a rehearsal writes what it would change; nil where it is changed.
+	script *target.Script
+	// sound: the current version and who changes the target log in, so that it can be rehearsed.
+	sound bool
 }
 
 // newPassword makes one, or lets the store make it.
@@ -300,6 +308,9 @@ func namedAdmin(err error, name string) error {
 	}
 	named := *e
 	named.Text, named.Gone = "the admin secret "+name+" can't be used: "+e.Text, false
+	if e.Finding != rotation.FindingPermission {
+		named.Finding = rotation.FindingAdminSecret
+	}
 	return &named
 }
 

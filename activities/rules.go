@@ -20,11 +20,11 @@ type Rules struct {
 func (s *scene) checkAllowed() error {
 	p := s.plan
 	if only := s.Rules[p.Store].Region; only != "" && only != p.Region {
-		return rotation.FieldError("RegionId", "store %s of this worker serves %s only, not %s", p.Store, only, p.Region)
+		return rotation.FieldError("RegionId", "store %s of this worker serves %s only, not %s", p.Store, only, p.Region).Found(rotation.FindingRequest)
 	}
 	if s.Allowed != nil && !s.Allowed(p.Store, p.Region, p.Secret) {
-		return rotation.FieldError("SecretName", "secret %s of store %s in %s is not on the list of secrets that this worker may rotate; "+
-			"add it to the list in the worker's configuration", p.Secret, p.Store, p.Region)
+		return rotation.FieldError("SecretName", "secret %s of store %s in %s is not on the list of secrets that this worker may rotate",
+			p.Secret, p.Store, p.Region).Advise("add it to the list in the worker's configuration").Found(rotation.FindingNotAllowed)
 	}
 	return nil
 }
@@ -38,14 +38,14 @@ func (s *scene) checkRules(doc *rotation.Document) error {
 			region = p.Region
 		}
 		if !s.Allowed(p.Store, region, name) {
-			return rotation.FieldError("secret "+p.Secret, "its admin secret %s is not on the list of secrets that this worker may work on; "+
-				"add it to the list in the worker's configuration", p.Admin)
+			return rotation.FieldError("secret "+p.Secret, "its admin secret %s is not on the list of secrets that this worker may work on",
+				p.Admin).Advise("add it to the list in the worker's configuration").Found(rotation.FindingNotAllowed)
 		}
 	}
 	if limit := s.Rules[p.Store].UsernameLimit; limit > 0 && p.Strategy == rotation.DualAccount {
 		if standby := doc.Pair().Standby(doc.Account); utf8.RuneCountInString(standby) > limit {
-			return rotation.FieldError("secret "+p.Secret, "account name %q would have %d characters, and USERNAME_CHARACTER_LIMIT of this worker is %d; "+
-				"rename the account, or raise the limit if the server takes longer names", standby, utf8.RuneCountInString(standby), limit)
+			return rotation.FieldError("secret "+p.Secret, "account name %q would have %d characters, and USERNAME_CHARACTER_LIMIT of this worker is %d",
+				standby, utf8.RuneCountInString(standby), limit).Advise("rename the account, or raise the limit if the server takes longer names").Found(rotation.FindingAccountName)
 		}
 	}
 	return nil

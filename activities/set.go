@@ -44,6 +44,9 @@ func (r *Rotation) Set(ctx context.Context, in StepInput) (SetResult, error) {
 
 // stillOurs looks at the store again, under the lock: only then can nobody act between the answer and the change.
 func (s *scene) stillOurs(ctx context.Context) (act bool, err error) {
+	if s.script != nil {
+		return true, nil
+	}
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return false, err

@@ -15,30 +15,34 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 	p := &m.plan
 	by, version, err := m.whoLogsIn(ctx, p.Base, p.StalePending, versions.Holder(rotation.Previous))
 	if err != nil {
-		return err
+		return rotation.Named(loginWord(err), err)
 	}
 	switch version {
 	case "":
-		return m.currentRefused(doc).WithCode(errBadLogin)
+		if err := m.findings.Problem(rotation.FindingCurrentLogin, m.currentRefused(doc).WithCode(errBadLogin)); err != nil || !m.hasAdmin() {
+			return err
+		}
 	case p.Base:
+		m.sawLogin("the current version", doc.Account, by.proof, nil)
 	case p.StalePending:
 		// It is the only password that works: the unfinished rotation is finished.
 		p.Version, p.Adopted, p.StalePending = version, true, ""
 		if _, _, err := m.documents(ctx); err != nil {
 			return err
 		}
-		p.Notes = append(p.Notes, "version "+version+" of an unfinished rotation logs in already; that rotation is finished instead of beginning another")
+		m.note(rotation.WarningPending, "version "+version+" of an unfinished rotation logs in already; that rotation is finished instead of beginning another")
 	default:
-		p.Notes = append(p.Notes, "the current version does not log in, the previous one, "+version+", does; the account gets the new password all the same")
+		m.note(rotation.WarningCurrent, "the current version does not log in, the previous one, "+version+", does; the account gets the new password all the same")
 	}
 	survey, err := m.surveyAs(ctx, doc, by)
 	if err != nil {
-		return err
+		return m.unlessReadOnly(err)
 	}
-	p.Server, p.TLS, p.Divided = survey.Server, by.proof.TLS, survey.Divided
-	if !m.sameServer(survey, by.proof) {
-		return rotation.Errorf(rotation.Permanent, "the current login and the admin secret %s reach different servers behind the same address; "+
-			"give both documents an address that always leads to the server that takes changes", p.Admin)
+	p.Server, p.TLS, p.Divided, m.sound = survey.Server, by.proof.TLS, survey.Divided, version != ""
+	if m.sound && !m.sameServer(survey, by.proof) {
+		if err := m.findings.Problem(rotation.FindingServers, m.differentServers()); err != nil {
+			return err
+		}
 	}
 	p.Notes, m.rule = append(p.Notes, survey.Notes...), survey.Passwords
 	return nil
@@ -53,7 +57,7 @@ type someone struct {
 // whoLogsIn gives the first of the versions that logs in to the account, "" if none does.
 func (m singleUser) whoLogsIn(ctx context.Context, versions ...string) (someone, string, error) {
 	for _, id := range versions {
-		if id == "" {
+		if id == "" || id == rotation.VersionToCome {
 			continue
 		}
 		doc, err := m.document(ctx, id)

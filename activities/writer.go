@@ -56,8 +56,8 @@ func (s *scene) findWriter(ctx context.Context, doc *rotation.Document) error {
 	if admin.Place.Host == "" {
 		if !isNamed(s.plan.Admin, writer.AdminSecret) {
 			return rotation.FieldError("secret "+s.plan.Secret, "the admin secret %s names no host, and it is not the one in which RDS keeps the admin of "+
-				"the database at %s; name that one in %s, or add engine, host and port to the admin secret", doc.Admin, doc.Place.Address(),
-				s.store.Traits().Dialect.Admin)
+				"the database at %s", doc.Admin, doc.Place.Address()).
+				Advise("name that one in %s, or add engine, host and port to the admin secret", s.store.Traits().Dialect.Admin).Found(rotation.FindingAdminAddress)
 		}
 		return s.goTo(writer, doc)
 	}
@@ -96,10 +96,10 @@ func (s *scene) differs(doc, admin *rotation.Document, why error) error {
 	}
 	if admin.Place.Host == "" {
 		return rotation.FieldError("secret "+s.plan.Secret, "the admin secret %s names no %s, so RDS was asked about that of the secret%s",
-			doc.Admin, d.Host, also).WithCode(rotation.CodeOf(why))
+			doc.Admin, d.Host, also).WithCode(rotation.CodeOf(why)).Found(rotation.FindingAdminAddress)
 	}
 	return rotation.FieldError("secret "+s.plan.Secret, "its %s and %s and those of the admin secret %s differ, and are not known to be addresses of "+
-		"the same database; the admin secret must lead to the same database%s", d.Host, d.Port, doc.Admin, also).WithCode(rotation.CodeOf(why))
+		"the same database; the admin secret must lead to the same database%s", d.Host, d.Port, doc.Admin, also).WithCode(rotation.CodeOf(why)).Found(rotation.FindingAdminAddress)
 }
 
 func (s *scene) goTo(writer secretstore.Writer, doc *rotation.Document) error {
@@ -107,7 +107,7 @@ func (s *scene) goTo(writer secretstore.Writer, doc *rotation.Document) error {
 	p.Writer = &rotation.Address{Host: writer.Host, Port: writer.Port}
 	p.Address = s.login(doc).Place.Address()
 	if !doc.Place.SameServer(s.atWriter(doc.Place)) {
-		p.Notes = append(p.Notes, "the secret's own address, "+doc.Place.Address()+", is a reader's; changes are made at "+p.Address+", and the new "+
+		s.note(rotation.WarningReader, "the secret's own address, "+doc.Place.Address()+", is a reader's; changes are made at "+p.Address+", and the new "+
 			"password is tried at both")
 	}
 	return nil
@@ -117,11 +117,12 @@ func (s *scene) goTo(writer secretstore.Writer, doc *rotation.Document) error {
 // that does, it looks there.
 func (s *scene) lookAt(ctx context.Context, req rotation.Request, doc *rotation.Document, versions rotation.Versions) error {
 	if err := s.findWriter(ctx, doc); err != nil {
-		return err
+		return rotation.Named(rotation.FindingAdminAddress, err)
 	}
-	before := s.plan
+	before, mark := s.plan, s.findings.Mark()
 	err := s.method.look(ctx, req, doc, versions)
 	if rotation.CodeOf(err) == errReadOnly && s.plan.Writer == nil && s.endpoints() != nil {
+		s.findings.Back(mark)
 		err = s.lookAtWriter(ctx, req, doc, versions, before, err)
 	}
 	if err != nil || s.plan.Adopted {
@@ -129,9 +130,9 @@ func (s *scene) lookAt(ctx context.Context, req rotation.Request, doc *rotation.
 	}
 	if s.plan.Strategy == rotation.SingleUser {
 		// Which of its passwords the account has was found out at the writer.
-		return s.tryAsClient(ctx, doc, nil)
+		return s.findings.Problem(rotation.FindingClientLogin, s.tryAsClient(ctx, doc, nil))
 	}
-	return s.tryAsClient(ctx, doc, s.currentRefused(doc))
+	return s.findings.Problem(rotation.FindingClientLogin, s.tryAsClient(ctx, doc, s.currentRefused(doc)))
 }
 
 func (s *scene) lookAtWriter(ctx context.Context, req rotation.Request, doc *rotation.Document, versions rotation.Versions, before rotation.Plan,
@@ -141,7 +142,7 @@ func (s *scene) lookAtWriter(ctx context.Context, req rotation.Request, doc *rot
 	case err != nil && rotation.KindOf(err) == rotation.Retryable:
 		return err
 	case err != nil:
-		return rotation.Errorf(rotation.Permanent, "%s (%s)", refused, err).WithCode(cmp.Or(rotation.CodeOf(err), errReadOnly))
+		return rotation.Errorf(rotation.Permanent, "%s (%s)", refused, err).WithCode(cmp.Or(rotation.CodeOf(err), errReadOnly)).Found(rotation.FindingReadOnly)
 	}
 	s.plan = before
 	if err := s.goTo(writer, doc); err != nil {

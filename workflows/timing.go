@@ -59,6 +59,15 @@ func (t Timing) endOptions(ctx workflow.Context, summary string) workflow.Contex
 	return workflow.WithActivityOptions(ctx, options)
 }
 
+// checkOptions are Check's: what it can't find out is its result, so that it is tried again only where a worker died, or found others at
+// the same place.
+func (t Timing) checkOptions(ctx workflow.Context, summary string) workflow.Context {
+	options := workflow.GetActivityOptions(t.options(ctx, summary))
+	options.StartToCloseTimeout = 2 * t.Attempt
+	options.ScheduleToCloseTimeout = 10 * t.Attempt
+	return workflow.WithActivityOptions(ctx, options)
+}
+
 // inspectOptions are Inspect's: a person waits for it, and can decide without.
 func (t Timing) inspectOptions(ctx workflow.Context, summary string) workflow.Context {
 	options := workflow.GetActivityOptions(t.options(ctx, summary))

@@ -16,9 +16,10 @@ import (
 
 // Exit codes of all commands.
 const (
-	// ExitOK: it was done; of a rotation: Rotated.
+	// ExitOK: it was done; of a rotation: Rotated; of a check: a rotation would be let begin.
 	ExitOK = 0
-	// ExitRefused: Refused or Abandoned, or the rotation left no outcome; also what was asked for does not exist.
+	// ExitRefused: Refused or Abandoned, or the rotation left no outcome; of a check: a rotation would be Refused; also what was asked for
+	// does not exist.
 	ExitRefused = 1
 	// ExitUsage: a wrong command line, or no connection.
 	ExitUsage = 2

@@ -23,8 +23,8 @@ type app struct {
 	busy atomic.Bool
 }
 
-const exitCodes = `Exit codes: 0 done (a rotation: Rotated), 1 Refused, Abandoned, or not there, 2 wrong command line or no connection,
-3 RolledBack, 4 Parked, 130 Ctrl-C (the rotation goes on).`
+const exitCodes = `Exit codes: 0 done (a rotation: Rotated; check: fine), 1 Refused, Abandoned, not fine, or not there, 2 wrong command line or
+no connection, 3 RolledBack, 4 Parked, 130 Ctrl-C (the rotation goes on).`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -35,6 +35,7 @@ that are stuck. A worker does the work; starter dev runs everything on this mach
 
 ` + exitCodes,
 		Example: `  starter demo
+  starter check orders/db --region cn-hangzhou
   starter rotate orders/db --region cn-hangzhou
   starter describe orders/db --region cn-hangzhou
   starter schedule orders/db --region cn-hangzhou --every 30d`,
@@ -52,8 +53,8 @@ that are stuck. A worker does the work; starter dev runs everything on this mach
 	root.SetVersionTemplate(a.name() + " {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.rotateCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.validateCommand(), a.devCommand(), a.demoCommand(),
-		a.simulatorCommand(), a.setupCommand(), a.versionCommand())
+	root.AddCommand(a.rotateCommand(), a.checkCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.validateCommand(), a.devCommand(),
+		a.demoCommand(), a.simulatorCommand(), a.setupCommand(), a.versionCommand())
 	a.rename(root)
 	return root
 }

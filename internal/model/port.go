@@ -211,6 +211,11 @@ func (p *port) RemovePending(_ context.Context, _ secretstore.Ref, id string) er
 	return err
 }
 
+// Calls is not asked for by a rotation.
+func (p *port) Calls(secretstore.Ref, string, string) (secretstore.Calls, error) {
+	return secretstore.Calls{}, rotation.Errorf(rotation.Permanent, "the model has no calls")
+}
+
 // targetPort is the target's side of a port.
 type targetPort struct{ *port }
 
@@ -258,6 +263,11 @@ func (p *port) Lock(_ context.Context, by target.Login, _ rotation.Pair) (target
 		return nil, nil
 	})
 	return &session{p: p}, err
+}
+
+// Rehearse is not asked for by a rotation.
+func (p *port) Rehearse(context.Context, target.Login, rotation.Pair, *target.Script) (target.Session, error) {
+	return nil, rotation.Errorf(rotation.Permanent, "the model rehearses nothing")
 }
 
 // session is a locked session; when somebody else took the lock, it is dead.

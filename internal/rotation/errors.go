@@ -24,6 +24,10 @@ type Error struct {
 	Kind Kind
 	// Text is complete as it stands; Code is repeated in it only where it helps.
 	Text string
+	// Do says what to do, where Text does not; it is printed after it.
+	Do string
+	// Finding is the word under which a check reports it.
+	Finding string
 	// Field names the field of a request or document that is at fault, if one is.
 	Field string
 	// Code is the number or code that came back ("1045", "Rejected.Throttling"), if one did.
@@ -40,6 +44,9 @@ type Error struct {
 
 func (e *Error) Error() string {
 	text := e.Text
+	if e.Do != "" {
+		text += "; " + e.Do
+	}
 	if e.Field != "" {
 		text = e.Field + ": " + text
 	}
@@ -62,6 +69,18 @@ func FieldError(field, format string, args ...any) *Error {
 // WithCode adds the number or code that came back.
 func (e *Error) WithCode(code string) *Error {
 	e.Code = code
+	return e
+}
+
+// Advise adds what to do.
+func (e *Error) Advise(format string, args ...any) *Error {
+	e.Do = fmt.Sprintf(format, args...)
+	return e
+}
+
+// Found names the finding that it is.
+func (e *Error) Found(word string) *Error {
+	e.Finding = word
 	return e
 }
 

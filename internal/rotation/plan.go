@@ -77,6 +77,8 @@ type Failure struct {
 	Text  string
 	Field string `json:",omitempty"`
 	Code  string `json:",omitempty"`
+	// Finding is the word under which a check reports it, "" where a check can't.
+	Finding string `json:",omitempty"`
 	// Unanswered and Untried: see Error.
 	Unanswered bool `json:",omitempty"`
 	Untried    bool `json:",omitempty"`
@@ -86,7 +88,7 @@ type Failure struct {
 
 // FailureOf describes the error of a step.
 func FailureOf(step Step, err *Error) Failure {
-	return Failure{Step: step, Kind: err.Kind, Text: err.Error(), Field: err.Field, Code: err.Code, Unanswered: err.Unanswered, Untried: err.Untried}
+	return Failure{Step: step, Kind: err.Kind, Text: err.Error(), Field: err.Field, Code: err.Code, Finding: err.Finding, Unanswered: err.Unanswered, Untried: err.Untried}
 }
 
 // Result is how a rotation ended; the workflow returns it, or has it in the details of the error that it fails with.

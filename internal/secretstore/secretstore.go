@@ -58,6 +58,9 @@ type Writer struct {
 	AdminSecret string
 }
 
+// Calls are the calls that change something, in words: action and parameters.
+type Calls struct{ Put, Move, RemovePending string }
+
 // Store keeps secrets. Every call honours its context, and may be made from several goroutines.
 type Store interface {
 	Traits() Traits
@@ -74,6 +77,9 @@ type Store interface {
 	// MoveCurrent moves the current stage from one version to another. Where the store can compare, a current stage that is
 	// not on from is a conflict. Where the fate of the move is unknown (no answer, a 500) the error says so (Unanswered).
 	MoveCurrent(ctx context.Context, secret Ref, from, to string) error
+	// Calls says which calls of the store's API a rotation from the base version to another makes that change something: what PutPending,
+	// MoveCurrent and RemovePending would send, with *** for the value. Nothing is sent.
+	Calls(secret Ref, base, version string) (Calls, error)
 	// RemovePending takes the pending stage off the version. That it is not there is no error.
 	RemovePending(ctx context.Context, secret Ref, version string) error
 }

@@ -4,6 +4,7 @@ package target
 
 import (
 	"context"
+	"strings"
 
 	"rotor/internal/rotation"
 )
@@ -36,6 +37,8 @@ type Proof struct {
 	Server string
 	// TLS says in words how the connection was protected: "TLS 1.3, verified", "none: the server offers no TLS", ...
 	TLS string
+	// Cipher is the cipher suite's name, where there was TLS.
+	Cipher string
 	// ByAPI: nobody logged in, because the worker can't reach the server; a cloud's API says that the account is available. It does not
 	// say which password the account has.
 	ByAPI bool
@@ -43,6 +46,25 @@ type Proof struct {
 	Marked bool
 	// Err says why the answer is not Accepted, or not a clean login; nil if it logged in.
 	Err error
+}
+
+// Protection says in words how the connection was protected, and by which cipher.
+func (p Proof) Protection() string {
+	version, rest, found := strings.Cut(p.TLS, ",")
+	if p.Cipher == "" {
+		return tlsWords(p.TLS)
+	}
+	if found {
+		rest = "," + rest
+	}
+	return version + " (" + p.Cipher + ")" + rest
+}
+
+func tlsWords(tls string) string {
+	if strings.HasPrefix(tls, "none") {
+		return "TLS " + tls
+	}
+	return tls
 }
 
 // Survey is what Look sees of the server: everything that can refuse a rotation before it changes anything.
@@ -68,7 +90,16 @@ type Target interface {
 	Survey(ctx context.Context, q Question) (Survey, error)
 	// Lock opens a session that holds the lock of the account pair. It ends the session of a former holder first.
 	Lock(ctx context.Context, by Login, pair rotation.Pair) (Session, error)
+	// Rehearse opens a session that changes nothing, and disturbs nobody who holds the lock: it answers as Lock's would, and what that would
+	// have done goes to the script.
+	Rehearse(ctx context.Context, by Login, pair rotation.Pair, script *Script) (Session, error)
 }
+
+// Script is what a rehearsal would have changed: statements or calls of an API, in order, with *** for passwords.
+type Script struct{ Lines []string }
+
+// Add adds a line.
+func (s *Script) Add(line string) { s.Lines = append(s.Lines, line) }
 
 // Question is what a survey is for.
 type Question struct {
@@ -80,6 +111,8 @@ type Question struct {
 	Current string
 	// Client is the login of the base version, as clients use it.
 	Client Login
+	// Findings is told what is found, good and bad. With nil, the first problem is the survey's error.
+	Findings *rotation.Findings
 }
 
 // Session changes the accounts of one pair, under their lock. Close gives the lock back; it is safe to call twice.

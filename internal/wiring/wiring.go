@@ -25,7 +25,8 @@ import (
 
 // New makes a worker of the steps; the caller starts and stops it. attributes are the search attributes that the namespace has.
 func New(c client.Client, steps *activities.Rotation, settings config.Worker, attributes ...string) worker.Worker {
-	steps.LastRotated = (&activities.Follower{Client: c}).LastRotated
+	follower := &activities.Follower{Client: c}
+	steps.LastRotated, steps.OpenRun = follower.LastRotated, follower.OpenRun
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           []interceptor.WorkerInterceptor{&activities.Edge{Heartbeat: settings.Heartbeat}},
 		StickyScheduleToStartTimeout:           settings.Sticky,
@@ -63,6 +64,7 @@ type Registry interface {
 func Register(w Registry, c client.Client, steps *activities.Rotation, settings config.Worker, attributes ...string) {
 	rotations := &workflows.Rotations{Timing: Timing(settings), Attributes: attributes, StuckAfter: settings.StuckAfter}
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
+	w.RegisterWorkflowWithOptions(rotations.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
 	w.RegisterActivity(steps)
 	w.RegisterActivityWithOptions((&activities.Follower{Client: c, Wait: settings.StepTimeout / 3}).Follow, activity.RegisterOptions{Name: "Follow"})
 }

@@ -64,6 +64,12 @@ func (s *Store) classify(a attempt, err error) *rotation.Error {
 	}
 	failed := f.Judge(a.writes, s.route.Advice(f), func() (rotation.Kind, string) { return a.meaning(f) }).Error(a.failed)
 	failed.Gone = f.Code == codeDeleting || f.Code == codeNotFound && failed.Kind == rotation.Permanent
+	switch {
+	case f.Cause == wire.Answered && isDenied(f.Code):
+		failed.Finding = rotation.FindingPermission
+	case f.Code == codeDeleting:
+		failed.Finding = rotation.FindingDeleted
+	}
 	return failed
 }
 
@@ -75,7 +81,7 @@ func (a attempt) meaning(f *wire.Failure) (rotation.Kind, string) {
 	case f.Code == codeNotFound:
 		return rotation.Permanent, "KMS has no such secret, or the secret has no such stage; check name and region, and whether the " +
 			"worker's credentials are of the secret's account (a secret of another account needs its ARN)"
-	case f.Code == "Forbidden.NoPermission", f.Code == "Forbidden.RAM", f.Code == "NoPermission":
+	case isDenied(f.Code):
 		return rotation.Permanent, "permission denied; " + a.permissionAdvice()
 	}
 	if m, known := meanings[f.Code]; known {
@@ -96,6 +102,11 @@ func (a attempt) meaning(f *wire.Failure) (rotation.Kind, string) {
 		return rotation.Permanent, "KMS forbids it"
 	}
 	return rotation.Retryable, fmt.Sprintf("KMS answered with an error that this program does not know (status %d)", f.Status)
+}
+
+// isDenied says whether a code means that the worker's identity lacks a permission.
+func isDenied(code string) bool {
+	return code == "Forbidden.NoPermission" || code == "Forbidden.RAM" || code == "NoPermission"
 }
 
 // permissionAdvice names what the worker's identity lacks.

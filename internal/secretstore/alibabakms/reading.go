@@ -129,17 +129,17 @@ func (s *Store) Read(ctx context.Context, ref secretstore.Ref, version string) (
 func (s *Store) read(ctx context.Context, a attempt, request *kms.GetSecretValueRequest) (secretstore.Value, error) {
 	request.SecretName = a.ref.Name
 	response := kms.CreateGetSecretValueResponse()
-	data, err := s.do(ctx, call{attempt: a, request: request, response: response, gets: "SecretData"})
+	data, err := s.do(ctx, call{attempt: a, request: request, response: response, gets: parameterData})
 	if err != nil {
 		return secretstore.Value{}, err
 	}
 	switch {
 	case response.SecretType != typeGeneric && response.SecretType != "":
 		return secretstore.Value{}, a.failed(rotation.Permanent, fmt.Sprintf("it is of type %s, and only those of type Generic are rotated "+
-			"here; KMS rotates the others itself: use its automatic rotation, or make a generic secret", word(response.SecretType)))
+			"here; KMS rotates the others itself: use its automatic rotation, or make a generic secret", word(response.SecretType))).Found(rotation.FindingType)
 	case response.SecretDataType != dataText && response.SecretDataType != "":
 		return secretstore.Value{}, a.failed(rotation.Permanent, fmt.Sprintf("its value is of type %s, not text; store the document as text",
-			word(response.SecretDataType)))
+			word(response.SecretDataType))).Found(rotation.FindingType)
 	}
 	created, err := time.Parse(time.RFC3339, response.CreateTime)
 	if err != nil || response.SecretType == "" || response.SecretDataType == "" || response.VersionId == "" ||

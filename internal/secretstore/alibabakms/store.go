@@ -113,7 +113,7 @@ func (s *Store) do(ctx context.Context, c call) (rotation.Secret, error) {
 	}
 	sends := ""
 	if !c.puts.Empty() {
-		sends = "SecretData"
+		sends = parameterData
 	}
 	got, err := s.caller.Do(ctx, alibabacloud.Call{
 		Endpoint: s.route.Endpoint(c.ref.Region), Region: c.ref.Region, Request: c.request, Response: c.response,

@@ -16,9 +16,7 @@ func (s *Store) PutPending(ctx context.Context, ref secretstore.Ref, version str
 	if version == "" || data.Empty() {
 		return a.failed(rotation.Permanent, "a version needs an id and a value")
 	}
-	request := kms.CreatePutSecretValueRequest()
-	request.SecretName, request.VersionId, request.SecretDataType = ref.Name, version, dataText
-	request.VersionStages = `["` + stagePending + `"]`
+	request := putRequest(ref, version)
 	response := kms.CreatePutSecretValueResponse()
 	_, err := s.do(ctx, call{attempt: a, request: request, response: response, puts: data})
 	switch {
@@ -67,19 +65,14 @@ func (s *Store) MoveCurrent(ctx context.Context, ref secretstore.Ref, from, to s
 	default:
 		return a.failed(rotation.Conflict, fmt.Sprintf("it is on version %s, not on %s: somebody else moved it or wrote a value", holder, from))
 	}
-	request := kms.CreateUpdateSecretVersionStageRequest()
-	// Whether RemoveFromVersion may come with a move of ACSCurrent is not documented; the documented move is this one.
-	request.SecretName, request.VersionStage, request.MoveToVersion = ref.Name, stageCurrent, to
-	return s.updateStage(ctx, a, request)
+	return s.updateStage(ctx, a, moveRequest(ref, to))
 }
 
 // RemovePending implements secretstore.Store.
 func (s *Store) RemovePending(ctx context.Context, ref secretstore.Ref, version string) error {
 	a := attempt{doing: fmt.Sprintf("take stage %s off version %s of", stagePending, version), action: "UpdateSecretVersionStage",
 		ref: ref, version: version, writes: true}
-	request := kms.CreateUpdateSecretVersionStageRequest()
-	request.SecretName, request.VersionStage, request.RemoveFromVersion = ref.Name, stagePending, version
-	err := s.updateStage(ctx, a, request)
+	err := s.updateStage(ctx, a, removeRequest(ref, version))
 	if err == nil || rotation.KindOf(err) == rotation.Retryable && rotation.CodeOf(err) != codeNotFound {
 		return err
 	}

@@ -93,6 +93,9 @@ func (a attempt) classify(f *wire.Failure) *rotation.Error {
 		return m.kind, m.text
 	}).Error(a.failed)
 	failed.Gone = f.Code == codeNotFound && failed.Kind == rotation.Permanent
+	if f.Cause == wire.Answered && strings.HasPrefix(f.Code, "AccessDenied") {
+		failed.Finding = rotation.FindingPermission
+	}
 	return failed
 }
 

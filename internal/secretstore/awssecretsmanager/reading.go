@@ -127,8 +127,8 @@ func (s *Store) describe(ctx context.Context, ref secretstore.Ref) (*secretsmana
 	if description.ARN == nil {
 		return nil, a.unreadable()
 	}
-	if reason := refusal(ref, description); reason != "" {
-		refused := rotation.Errorf(rotation.Permanent, "secret %s in %s can't be rotated here: %s", ref.Name, regionOf(ref), reason)
+	if finding, reason, do := refusal(ref, description); reason != "" {
+		refused := rotation.Errorf(rotation.Permanent, "secret %s in %s can't be rotated here: %s", ref.Name, regionOf(ref), reason).Advise("%s", do).Found(finding)
 		refused.Gone = description.DeletedDate != nil
 		return nil, refused
 	}
@@ -149,25 +149,25 @@ func ifForm(form *regexp.Regexp, s, otherwise string) string {
 }
 
 // refusal says why a secret is not to be rotated here, and how it could be; "" if it is.
-func refusal(ref secretstore.Ref, d *secretsmanager.DescribeSecretOutput) string {
+func refusal(ref secretstore.Ref, d *secretsmanager.DescribeSecretOutput) (finding, reason, do string) {
 	region := regionOf(ref)
 	switch {
 	case d.DeletedDate != nil:
-		return "it is scheduled for deletion; restore it (RestoreSecret) if it is still needed"
+		return rotation.FindingDeleted, "it is scheduled for deletion", "restore it (RestoreSecret) if it is still needed"
 	case aws.ToString(d.OwningService) != "":
-		return fmt.Sprintf("it is managed by %s, which rotates it itself; for accounts of your own, make a secret of your own",
-			ifForm(serviceForm, *d.OwningService, "an AWS service"))
+		return rotation.FindingOwned, fmt.Sprintf("it is managed by %s, which rotates it itself", ifForm(serviceForm, *d.OwningService, "an AWS service")),
+			"for accounts of your own, make a secret of your own"
 	case aws.ToBool(d.RotationEnabled):
 		by := ""
 		if d.RotationLambdaARN != nil {
 			by = " with " + ifForm(functionForm, *d.RotationLambdaARN, "a Lambda function")
 		}
-		return fmt.Sprintf("Secrets Manager rotates it%s, and two rotators would take it from each other; hand it over with: "+
-			"aws secretsmanager cancel-rotate-secret --region %s --secret-id %s", by, region, ref.Name)
+		return rotation.FindingOtherRotator, fmt.Sprintf("Secrets Manager rotates it%s, and two rotators would take it from each other", by),
+			fmt.Sprintf("hand it over with: aws secretsmanager cancel-rotate-secret --region %s --secret-id %s", region, ref.Name)
 	case aws.ToString(d.PrimaryRegion) != "" && *d.PrimaryRegion != region:
-		return fmt.Sprintf("it is a replica; rotate the one in %s", ifForm(regionForm, *d.PrimaryRegion, "its primary region"))
+		return rotation.FindingReplicaSecret, "it is a replica", "rotate the one in " + ifForm(regionForm, *d.PrimaryRegion, "its primary region")
 	}
-	return ""
+	return "", "", ""
 }
 
 // ReadCurrent implements secretstore.Store. It refuses nothing that Versions refuses: an admin secret may be AWS's own.
@@ -209,7 +209,7 @@ func (s *Store) read(ctx context.Context, a attempt, in secretsmanager.GetSecret
 	case err != nil:
 		return secretstore.Value{}, s.explain(ctx, a, err)
 	case out.SecretString == nil && out.SecretBinary != nil:
-		return secretstore.Value{}, a.failed(rotation.Permanent, "its value is binary (SecretBinary), not text; store the document as SecretString")
+		return secretstore.Value{}, a.failed(rotation.Permanent, "its value is binary (SecretBinary), not text; store the document as SecretString").Found(rotation.FindingType)
 	case out.SecretString == nil, out.CreatedDate == nil, aws.ToString(out.VersionId) == "", a.version != "" && *out.VersionId != a.version:
 		return secretstore.Value{}, a.unreadable()
 	}

@@ -25,9 +25,7 @@ func (s *Store) PutPending(ctx context.Context, ref secretstore.Ref, version str
 	}
 	var out *secretsmanager.PutSecretValueOutput
 	err := s.do(ctx, a, func(ctx context.Context, c *secretsmanager.Client, id *string) (err error) {
-		out, err = c.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-			SecretId: id, ClientRequestToken: aws.String(version), SecretString: aws.String(data.Reveal()), VersionStages: []string{stagePending},
-		})
+		out, err = c.PutSecretValue(ctx, putInput(id, version, data.Reveal()))
 		return err
 	})
 	switch {
@@ -43,9 +41,7 @@ func (s *Store) PutPending(ctx context.Context, ref secretstore.Ref, version str
 func (s *Store) MoveCurrent(ctx context.Context, ref secretstore.Ref, from, to string) error {
 	a := attempt{doing: fmt.Sprintf("move stage %s from version %s to %s of", stageCurrent, from, to), action: "UpdateSecretVersionStage",
 		ref: ref, version: to, writes: true}
-	err := s.updateStage(ctx, a, secretsmanager.UpdateSecretVersionStageInput{
-		VersionStage: aws.String(stageCurrent), MoveToVersionId: aws.String(to), RemoveFromVersionId: aws.String(from),
-	})
+	err := s.updateStage(ctx, a, moveInput(from, to))
 	if rotation.CodeOf(err) != codeInvalidParameter {
 		return err
 	}
@@ -68,9 +64,7 @@ func (s *Store) MoveCurrent(ctx context.Context, ref secretstore.Ref, from, to s
 func (s *Store) RemovePending(ctx context.Context, ref secretstore.Ref, version string) error {
 	a := attempt{doing: fmt.Sprintf("take stage %s off version %s of", stagePending, version), action: "UpdateSecretVersionStage",
 		ref: ref, version: version, writes: true}
-	err := s.updateStage(ctx, a, secretsmanager.UpdateSecretVersionStageInput{
-		VersionStage: aws.String(stagePending), RemoveFromVersionId: aws.String(version),
-	})
+	err := s.updateStage(ctx, a, removeInput(version))
 	if code := rotation.CodeOf(err); code != codeInvalidParameter && code != codeNotFound {
 		return err
 	}

@@ -87,6 +87,9 @@ func (t *Target) classify(a attempt, err error) *rotation.Error {
 		return a.failed(rotation.Retryable, "the call failed")
 	}
 	failed := f.Judge(a.writes, t.route.Advice(f), func() (rotation.Kind, string) { return a.meaning(f) }).Error(a.failed)
+	if slices.Contains(deniedCodes, f.Code) {
+		failed.Finding = rotation.FindingPermission
+	}
 	if strings.HasPrefix(f.Code, "InvalidDBInstance") {
 		failed.Field = "InstanceId"
 	}

@@ -56,10 +56,10 @@ func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m
 
 // both describes an account and the one that it should be equal to, when neither is being changed.
 func (s *session) both(ctx context.Context, name, like string) (has, current account, err error) {
-	if has, err = s.settled(ctx, name); err != nil {
+	if has, err = s.described(ctx, name); err != nil {
 		return has, current, err
 	}
-	if current, err = s.settled(ctx, like); err != nil {
+	if current, err = s.described(ctx, like); err != nil {
 		return has, current, err
 	}
 	if reason := unlevellable(current); reason != "" {
@@ -113,21 +113,19 @@ func (s *session) grant(ctx context.Context, name string, wanted map[string]stri
 	request := rds.CreateGrantAccountPrivilegeRequest()
 	request.DBInstanceId, request.AccountName = s.place.Instance, name
 	request.DBName, request.AccountPrivilege = strings.Join(databases, ","), strings.Join(sets, ",")
-	if err := s.target.call(ctx, s.changing("grant privileges to account "+name+" of", "GrantAccountPrivilege"), request,
-		rds.CreateGrantAccountPrivilegeResponse()); err != nil {
+	if err := s.change(ctx, s.changing("grant privileges to account "+name+" of", "GrantAccountPrivilege"), request,
+		rds.CreateGrantAccountPrivilegeResponse(), rotation.Secret{}); err != nil {
 		return err
 	}
-	_, err := s.target.available(ctx, s.place, name)
-	return underWay(err)
+	return underWay(s.done(ctx, name))
 }
 
 func (s *session) revoke(ctx context.Context, name string, databases []string) error {
 	request := rds.CreateRevokeAccountPrivilegeRequest()
 	request.DBInstanceId, request.AccountName, request.DBName = s.place.Instance, name, strings.Join(databases, ",")
-	if err := s.target.call(ctx, s.changing("revoke privileges of account "+name+" of", "RevokeAccountPrivilege"), request,
-		rds.CreateRevokeAccountPrivilegeResponse()); err != nil {
+	if err := s.change(ctx, s.changing("revoke privileges of account "+name+" of", "RevokeAccountPrivilege"), request,
+		rds.CreateRevokeAccountPrivilegeResponse(), rotation.Secret{}); err != nil {
 		return err
 	}
-	_, err := s.target.available(ctx, s.place, name)
-	return underWay(err)
+	return underWay(s.done(ctx, name))
 }

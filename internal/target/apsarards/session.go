@@ -16,6 +16,8 @@ type session struct {
 	place  rotation.Place
 	// version is what the changes are for.
 	version string
+	// script is where a rehearsal writes what it would ask for; nil where it asks.
+	script *target.Script
 }
 
 var _ target.Session = (*session)(nil)
@@ -41,15 +43,6 @@ func (s *session) changing(doing, action string) attempt {
 	return attempt{doing: doing, action: action, place: s.place, writes: true}
 }
 
-// settled describes an account that no change is under way of.
-func (s *session) settled(ctx context.Context, name string) (account, error) {
-	a, exists, err := s.target.account(ctx, s.place, name)
-	if err != nil {
-		return a, err
-	}
-	return a, busy(s.place, name, a, exists)
-}
-
 // Exists implements target.Session. An account that is being created or deleted is neither there nor not: a retryable error.
 func (s *session) Exists(ctx context.Context, name string) (bool, error) {
 	a, exists, err := s.target.account(ctx, s.place, name)
@@ -61,7 +54,7 @@ func (s *session) Exists(ctx context.Context, name string) (bool, error) {
 
 // Create implements target.Session. The account is marked as created for the session's version.
 func (s *session) Create(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
-	current, err := s.settled(ctx, like)
+	current, err := s.described(ctx, like)
 	if err != nil {
 		return target.Change{}, err
 	}
@@ -75,7 +68,7 @@ func (s *session) Create(ctx context.Context, name, like string, password rotati
 	if err != nil {
 		return target.Change{}, err
 	}
-	if _, err := s.target.available(ctx, s.place, name); err != nil {
+	if err := s.done(ctx, name); err != nil {
 		return target.Change{}, underWay(err)
 	}
 	return s.Level(ctx, name, like, password)
@@ -84,7 +77,7 @@ func (s *session) Create(ctx context.Context, name, like string, password rotati
 func (s *session) create(ctx context.Context, name string, password rotation.Secret) error {
 	request := rds.CreateCreateAccountRequest()
 	request.DBInstanceId, request.AccountName, request.AccountType, request.AccountDescription = s.place.Instance, name, kindNormal, markOf(s.version)
-	return s.target.callWith(ctx, s.changing("create account "+name+" of", "CreateAccount"), request, rds.CreateCreateAccountResponse(), password)
+	return s.change(ctx, s.changing("create account "+name+" of", "CreateAccount"), request, rds.CreateCreateAccountResponse(), password)
 }
 
 // explainDuplicate looks at the account that was in the way. Another attempt of this rotation may have created it: then nothing is wrong.
@@ -114,11 +107,11 @@ func (s *session) explainDuplicate(ctx context.Context, name string, refusal err
 func (s *session) SetPassword(ctx context.Context, name string, password rotation.Secret) error {
 	request := rds.CreateResetAccountPasswordRequest()
 	request.DBInstanceId, request.AccountName = s.place.Instance, name
-	err := s.target.callWith(ctx, s.changing("reset the password of account "+name+" of", "ResetAccountPassword"), request,
+	err := s.change(ctx, s.changing("reset the password of account "+name+" of", "ResetAccountPassword"), request,
 		rds.CreateResetAccountPasswordResponse(), password)
 	if err == nil {
 		// An error here would lead to another attempt, and that to another change of the password.
-		_, _ = s.target.available(ctx, s.place, name)
+		_ = s.done(ctx, name)
 	}
 	return err
 }
@@ -132,8 +125,8 @@ func (s *session) SetOwnPassword(context.Context, rotation.Secret, rotation.Secr
 func (s *session) Drop(ctx context.Context, name string) error {
 	request := rds.CreateDeleteAccountRequest()
 	request.DBInstanceId, request.AccountName = s.place.Instance, name
-	err := s.target.call(ctx, s.changing("delete account "+name+" of", "DeleteAccount"), request, rds.CreateDeleteAccountResponse())
-	if err != nil && rotation.CodeOf(err) != codeNoAccount {
+	err := s.change(ctx, s.changing("delete account "+name+" of", "DeleteAccount"), request, rds.CreateDeleteAccountResponse(), rotation.Secret{})
+	if err != nil && rotation.CodeOf(err) != codeNoAccount || s.script != nil {
 		return err
 	}
 	return underWay(s.target.gone(ctx, s.place, name))

@@ -26,7 +26,13 @@ type surveyor struct {
 	notes    []string
 }
 
-func (s *surveyor) refuse(format string, args ...any) error {
+// note is for the survey's notes, and a warning of a check.
+func (s *surveyor) note(word, text string) {
+	s.notes = append(s.notes, text)
+	s.Findings.Warning(word, "%s", text)
+}
+
+func (s *surveyor) refuse(format string, args ...any) *rotation.Error {
 	return rotation.Errorf(rotation.Permanent, "instance %s in %s: %s", s.place.Instance, s.place.Region, fmt.Sprintf(format, args...))
 }
 
@@ -41,11 +47,12 @@ func (s *surveyor) look(ctx context.Context) (target.Survey, error) {
 	}
 	current, exists := find(all, s.Current)
 	if !exists {
-		return survey, s.refuse("account %s does not exist; check InstanceId, and AccountName of the secret", s.Current)
+		return survey, s.refuse("account %s does not exist", s.Current).Advise("check InstanceId, and AccountName of the secret").Found(rotation.FindingMissing)
 	}
-	if err := busy(s.place, s.Current, current, true); err != nil {
+	if err := s.Findings.Problem(rotation.FindingAccountBusy, busy(s.place, s.Current, current, true)); err != nil {
 		return survey, err
 	}
+	s.Findings.Saw("instance: %s is %s, account %s is %s", s.place.Instance, word(s.instance.status), s.Current, word(current.status))
 	if s.Strategy == rotation.DualAccount {
 		if survey.StandbyExists, err = s.lookAtPair(all, current); err != nil {
 			return survey, err
@@ -71,7 +78,7 @@ func (s *surveyor) lookAtInstance(ctx context.Context) error {
 	found, err := s.target.instance(ctx, s.place)
 	if denied(err) {
 		s.unseen = err
-		s.notes = append(s.notes, "the worker may not look at instance "+s.place.Instance+" (rds:DescribeDBInstanceAttribute), so its state and limits were not checked")
+		s.note(rotation.WarningInstance, "the worker may not look at instance "+s.place.Instance+" (rds:DescribeDBInstanceAttribute), so its state and limits were not checked")
 		return nil
 	}
 	if err != nil {
@@ -80,13 +87,14 @@ func (s *surveyor) lookAtInstance(ctx context.Context) error {
 	s.instance = found
 	switch {
 	case found.engine != engineMySQL && found.engine != engineMariaDB:
-		return s.refuse("its engine is %s; %s and %s are rotated", word(found.engine), engineMySQL, engineMariaDB)
+		return s.refuse("its engine is %s; %s and %s are rotated", word(found.engine), engineMySQL, engineMariaDB).Found(rotation.FindingInstance)
 	case found.kind == "Readonly":
-		return s.refuse("it is a read-only instance, which has the accounts of its primary instance %s; name that one in InstanceId", word(found.primary))
+		return s.refuse("it is a read-only instance, which has the accounts of its primary instance %s", word(found.primary)).
+			Advise("name that one in InstanceId").Found(rotation.FindingReadOnly)
 	case found.lock != "" && found.lock != "Unlock":
-		return s.refuse("it is locked (%s), so its accounts can't be changed; unlock it", word(found.lock))
+		return s.refuse("it is locked (%s), so its accounts can't be changed", word(found.lock)).Advise("unlock it").Found(rotation.FindingInstance)
 	}
-	return found.busy(s.place)
+	return rotation.Named(rotation.FindingInstance, found.busy(s.place))
 }
 
 // busy says that the instance is in no state to be changed now, nil if it is.
@@ -114,27 +122,40 @@ func word(s string) string {
 // lookAtPair looks whether a standby account can be made, and made equal to the current one.
 func (s *surveyor) lookAtPair(all []account, current account) (standbyExists bool, err error) {
 	if reason := unlevellable(current); reason != "" {
-		return false, s.refuse("%s", reason)
+		unlevel := rotation.FindingCustom
+		if current.kind != kindNormal {
+			unlevel = rotation.FindingSuper
+		}
+		if err := s.Findings.Problem(unlevel, s.refuse("%s", reason)); err != nil {
+			return false, err
+		}
 	}
 	name := s.Pair.Standby(s.Current)
 	standby, exists := find(all, name)
 	if exists {
 		if standby.kind != kindNormal {
-			return false, s.refuse("account %s is of type %s, and %s, its partner, is not", name, word(standby.kind), s.Current)
+			return false, s.refuse("account %s is of type %s, and %s, its partner, is not", name, word(standby.kind), s.Current).Found(rotation.FindingSuper)
 		}
-		return true, busy(s.place, name, standby, true)
+		if d := compare(standby, current); len(d.words) > 0 {
+			s.Findings.Warning(rotation.WarningDrift, "account %s is not the equal of %s: %s", name, s.Current, strings.Join(d.words, "; "))
+		} else {
+			s.Findings.Saw("standby: account %s is %s, and the equal of %s", name, word(standby.status), s.Current)
+		}
+		return true, s.Findings.Problem(rotation.FindingAccountBusy, busy(s.place, name, standby, true))
 	}
 	if reason := s.instance.checkName(name); reason != "" {
 		if s.unseen != nil {
-			return false, s.refuse("account %s can't be created: %s; allow rds:DescribeDBInstanceAttribute to the worker's RAM identity, so that it can look", name, reason)
+			return false, s.refuse("account %s can't be created: %s", name, reason).
+				Advise("allow rds:DescribeDBInstanceAttribute to the worker's RAM identity, so that it can look").Found(rotation.FindingAccountName)
 		}
-		return false, s.refuse("account %s can't be created: %s", name, reason)
+		return false, s.refuse("account %s can't be created: %s", name, reason).Found(rotation.FindingAccountName)
 	}
 	if i := slices.IndexFunc(all, func(a account) bool { return strings.EqualFold(a.name, name) }); i >= 0 {
-		return false, s.refuse("account %s can't be created, because %s exists, which differs in nothing but case", name, all[i].name)
+		return false, s.refuse("account %s can't be created, because %s exists, which differs in nothing but case", name, all[i].name).Found(rotation.FindingAccountName)
 	}
 	if s.instance.most > 0 && len(all) >= s.instance.most {
-		return false, s.refuse("it has %d accounts and takes %d, so %s can't be created; delete one that nobody needs", len(all), s.instance.most, name)
+		return false, s.refuse("it has %d accounts and takes %d, so %s can't be created", len(all), s.instance.most, name).
+			Advise("delete one that nobody needs").Found(rotation.FindingAccountLimit)
 	}
 	return false, nil
 }
@@ -166,7 +187,7 @@ func (s *surveyor) lookAtAddress(ctx context.Context) error {
 	}
 	own, err := s.target.addresses(ctx, s.place)
 	if denied(err) {
-		s.notes = append(s.notes, "the worker may not list the addresses of instance "+s.place.Instance+
+		s.note(rotation.WarningAddress, "the worker may not list the addresses of instance "+s.place.Instance+
 			" (rds:DescribeDBInstanceNetInfo), so it was not checked that "+at.Address()+" is one of them")
 		return nil
 	}
@@ -185,10 +206,11 @@ func (s *surveyor) lookAtAddress(ctx context.Context) error {
 		case inside && one.Server != "" && one.Server == other.Server:
 			return nil
 		case inside && one.Server != "" && other.Server != "", one.Answer == rotation.RefusedLogin && other.Answer == rotation.Accepted:
-			return rotation.FieldError("InstanceId", "%s and the address of the secret, %s, lead to different servers; correct one of them", s.place.Instance, at.Address())
+			return rotation.FieldError("InstanceId", "%s and the address of the secret, %s, lead to different servers", s.place.Instance, at.Address()).
+				Advise("correct one of them").Found(rotation.FindingServers)
 		}
 	}
-	s.notes = append(s.notes, "the secret's address "+at.Address()+" is none of those of instance "+s.place.Instance+
+	s.note(rotation.WarningAddress, "the secret's address "+at.Address()+" is none of those of instance "+s.place.Instance+
 		", and it could not be seen whether it leads there")
 	return nil
 }

@@ -22,8 +22,8 @@ import (
 type connection struct {
 	*sql.Conn
 	db *sql.DB
-	// tls says in words how it is protected.
-	tls string
+	// tls says in words how it is protected, cipher by which suite.
+	tls, cipher string
 }
 
 func (c *connection) close() {
@@ -89,5 +89,5 @@ func (t *Target) open(ctx context.Context, login target.Login) (*connection, err
 		return nil, loginFailure(ctx, doing, login, err, w, p)
 	}
 	w.quiet = true
-	return &connection{Conn: conn, db: db, tls: p.words(w.keyGiven)}, nil
+	return &connection{Conn: conn, db: db, tls: p.words(w.keyGiven), cipher: p.cipher}, nil
 }

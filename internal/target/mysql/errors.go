@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -54,6 +55,12 @@ type meaning struct {
 	accepted bool
 }
 
+// error is what the number means where something was tried. What to do stands behind the first semicolon of the text.
+func (m meaning) error(doing string, number int) *rotation.Error {
+	text, do, _ := strings.Cut(m.text, "; ")
+	return rotation.Errorf(m.kind, "%s: %s", doing, text).Advise("%s", do).WithCode(strconv.Itoa(number))
+}
+
 // loginMeanings by number. That 1044 and 1049 come after the password was checked was tried on MySQL 5.6, 9.7 and
 // MariaDB 10.11: with a wrong password the same login gets 1045.
 var loginMeanings = map[uint16]meaning{
@@ -95,7 +102,7 @@ func loginFailure(ctx context.Context, doing string, login target.Login, err err
 		if !known {
 			m = meaning{kind: rotation.Retryable, text: "the server answered with an error"}
 		}
-		return rotation.Errorf(m.kind, "%s: %s", doing, m.text).WithCode(strconv.Itoa(int(n)))
+		return m.error(doing, int(n))
 	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
@@ -104,7 +111,8 @@ func loginFailure(ctx context.Context, doing string, login target.Login, err err
 	}
 	switch {
 	case errors.Is(err, mysqldriver.ErrNoTLS):
-		return rotation.Errorf(rotation.Permanent, "%s: SSL is true and the server offers no TLS; switch TLS on in the server, or set SSL to false", doing).WithCode(codeTLS)
+		return rotation.Errorf(rotation.Permanent, "%s: SSL is true and the server offers no TLS", doing).
+			Advise("switch TLS on in the server, or set SSL to false").WithCode(codeTLS)
 	case errors.Is(err, mysqldriver.ErrCleartextPassword), errors.Is(err, mysqldriver.ErrOldPassword), errors.Is(err, mysqldriver.ErrUnknownPlugin):
 		return rotation.Errorf(rotation.Permanent, "%s: the server asks for an authentication method that this program does not speak or that would show "+
 			"the password; give the account caching_sha2_password, or mysql_native_password on MariaDB", doing).WithCode(codeProtocol)
@@ -127,7 +135,8 @@ func networkFailure(ctx context.Context, doing string, err error, late bool) *ro
 	var unknown *net.DNSError
 	var network net.Error
 	fail := func(code, text string) *rotation.Error {
-		return rotation.Errorf(rotation.Retryable, "%s: %s", doing, text).WithCode(code)
+		text, do, _ := strings.Cut(text, "; ")
+		return rotation.Errorf(rotation.Retryable, "%s: %s", doing, text).Advise("%s", do).WithCode(code)
 	}
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):

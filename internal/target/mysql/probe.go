@@ -18,7 +18,7 @@ func (t *Target) Probe(ctx context.Context, login target.Login) target.Proof {
 		return refusal(err)
 	}
 	defer conn.close()
-	proof := target.Proof{Answer: rotation.Accepted, TLS: conn.tls}
+	proof := target.Proof{Answer: rotation.Accepted, TLS: conn.tls, Cipher: conn.cipher}
 	if proof.Server, err = identity(ctx, conn.Conn); err != nil {
 		proof.Err = afterLogin(err, login)
 		proof.Code = rotation.CodeOf(proof.Err)
@@ -37,7 +37,7 @@ func (t *Target) Probe(ctx context.Context, login target.Login) target.Proof {
 // expired password in, and then take nothing but a new one.
 func afterLogin(err error, login target.Login) error {
 	if m, ok := loginMeanings[number(err)]; ok && number(err) == erMustChange {
-		return rotation.Errorf(m.kind, "%s: %s", loggingIn(login), m.text).WithCode(strconv.Itoa(erMustChange))
+		return m.error(loggingIn(login), erMustChange)
 	}
 	return failure(err, "ask %s who it is, after the login of %q", login.Place.Address(), login.Account)
 }

@@ -27,6 +27,8 @@ type session struct {
 	// unsure: a statement got no answer, so that the server may still be at it.
 	unsure bool
 	closed bool
+	// rehearsal: it has no lock, and tells what it would change; see Rehearse.
+	rehearsal bool
 }
 
 // Format prints a session without its login: fmt doesn't call the methods of a Secret that is in an unexported field.
@@ -39,6 +41,9 @@ func (s *session) address() string { return s.by.Place.Address() }
 // guard makes sure that the lock is still this session's before anything is done under it. A proxy that reconnects by
 // itself, or somebody's RELEASE_ALL_LOCKS, would have lost it silently.
 func (s *session) guard(ctx context.Context) error {
+	if s.rehearsal {
+		return nil
+	}
 	var mine bool
 	if err := s.conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) <=> CONNECTION_ID()", s.lock).Scan(&mine); err != nil {
 		return s.note(failure(err, "make sure of the lock of account pair %q at %s", s.pair.Base, s.address()))

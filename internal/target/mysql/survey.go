@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,11 +11,14 @@ import (
 	"rotor/internal/target/mysql/account"
 )
 
-// Survey looks without the lock and changes nothing. A refused login is an error with code "1045".
+// Survey looks without the lock and changes nothing: the session may not even. A refused login is an error with code "1045".
 func (t *Target) Survey(ctx context.Context, q target.Question) (target.Survey, error) {
-	conn, err := t.openBounded(ctx, q.By)
+	conn, err := t.openToRead(ctx, q.By)
+	if err != nil && q.By.Account == q.Current {
+		return target.Survey{}, rotation.Named(rotation.FindingCurrentLogin, err)
+	}
 	if err != nil {
-		return target.Survey{}, err
+		return target.Survey{}, rotation.Named(rotation.FindingAdminLogin, err)
 	}
 	defer conn.close()
 	s := surveyor{Question: q, target: t, conn: conn}
@@ -29,25 +31,30 @@ type surveyor struct {
 	target *Target
 	conn   *connection
 	server account.Server
+	// id identifies the server.
+	id string
 }
 
 func (s *surveyor) address() string { return s.By.Place.Address() }
 
-func (s *surveyor) refuse(format string, args ...any) error {
+func (s *surveyor) refusal(format string, args ...any) *rotation.Error {
 	return rotation.Errorf(rotation.Permanent, "%s: %s", s.address(), fmt.Sprintf(format, args...))
 }
 
 func (s *surveyor) look(ctx context.Context) (target.Survey, error) {
 	id, err := identity(ctx, s.conn.Conn)
-	if err != nil {
+	if s.id = id; err != nil {
 		return target.Survey{}, failure(err, "ask %s who it is", s.address())
 	}
 	if s.server, err = account.Inspect(ctx, s.conn.Conn); err != nil {
 		return target.Survey{}, err
 	}
 	if s.server.ReadOnly {
-		return target.Survey{}, rotation.Errorf(rotation.Permanent, "%s is read-only: a replica, or a reader endpoint; "+
-			"put the address of the server that takes changes into the documents", s.address()).WithCode("1290")
+		return target.Survey{}, rotation.Errorf(rotation.Permanent, "%s is read-only: a replica, or a reader endpoint", s.address()).
+			Advise("put the address of the server that takes changes into the documents").WithCode("1290").Found(rotation.FindingReadOnly)
+	}
+	if err := s.surroundings(ctx); err != nil {
+		return target.Survey{}, err
 	}
 	survey := target.Survey{Server: id, Passwords: passwordRule(s.server.Policy)}
 	switch {
@@ -64,43 +71,54 @@ func (s *surveyor) look(ctx context.Context) (target.Survey, error) {
 // pair looks at the two accounts, and at what the admin may do with them.
 func (s *surveyor) pair(ctx context.Context, survey *target.Survey) error {
 	name := s.Pair.Standby(s.Current)
-	if err := s.server.CheckUser(name); err != nil {
+	nameFits := s.server.CheckUser(name)
+	if err := s.Findings.Problem(rotation.FindingAccountName, nameFits); err != nil {
 		return err
 	}
 	current, rights, err := s.asAdmin(ctx)
-	if err != nil {
+	if err != nil || len(current.Accounts) == 0 || nameFits != nil {
 		return err
 	}
 	standby, err := account.Read(ctx, s.conn.Conn, s.server, name)
 	if err != nil {
+		return reading(err)
+	}
+	if err := s.Findings.Problem(rotation.FindingAdminRights, rights.Check(standby)); err != nil {
 		return err
 	}
-	if err := cmp.Or(rights.Check(standby), s.server.CheckPlugins(standby)); err != nil {
+	if err := s.Findings.Problem(rotation.FindingUnclonable, s.server.CheckPlugins(standby)); err != nil {
 		return err
 	}
 	changes, err := account.Compare(ctx, s.conn.Conn, s.server, s.Current, name,
 		account.Options{AllowMissing: s.target.options.AllowMissing, Rights: rights})
-	if err != nil {
+	equal := err == nil
+	if err := s.Findings.Problem(rotation.FindingUnclonable, reading(err)); err != nil {
 		return err
 	}
+	s.compared(standby, changes, equal)
 	survey.StandbyExists, survey.Divided = len(standby.Accounts) > 0, s.divided(standby)
 	// Set gives the standby account the current one's policy, so that either may forbid going back.
 	survey.KeepsPasswords = s.server.KeepsPasswords(current) || survey.StandbyExists && s.server.KeepsPasswords(standby)
 	survey.Notes = s.notes(current)
 	for _, left := range changes.LeftOut {
-		survey.Notes = append(survey.Notes, "the admin account can't grant "+left+"; it is left out")
+		survey.Notes = append(survey.Notes, s.note(rotation.WarningLeftOut, "the admin account can't grant "+left+"; it is left out"))
 	}
-	survey.Notes = append(survey.Notes, changes.Notes...)
+	for _, note := range changes.Notes {
+		survey.Notes = append(survey.Notes, s.note(rotation.WarningLeveling, note))
+	}
 	return nil
 }
 
 // single looks at one account that an admin changes.
 func (s *surveyor) single(ctx context.Context, survey *target.Survey) error {
 	current, rights, err := s.asAdmin(ctx)
-	if err != nil {
+	if err != nil || len(current.Accounts) == 0 {
 		return err
 	}
-	if err := cmp.Or(rights.Check(current), s.server.CheckPlugins(current)); err != nil {
+	if err := s.Findings.Problem(rotation.FindingAdminRights, rights.Check(current)); err != nil {
+		return err
+	}
+	if err := s.Findings.Problem(rotation.FindingUnclonable, s.server.CheckPlugins(current)); err != nil {
 		return err
 	}
 	survey.KeepsPasswords, survey.Divided = s.server.KeepsPasswords(current), s.divided(current)
@@ -117,16 +135,18 @@ func (s *surveyor) itself(ctx context.Context, survey *target.Survey) error {
 	set, err := account.Read(ctx, s.conn.Conn, s.server, s.Current)
 	if slices.Contains(deniedReading, rotation.CodeOf(err)) {
 		survey.KeepsPasswords = s.server.KeepsPasswords(account.Set{})
-		survey.Notes = []string{fmt.Sprintf("account %q changes itself and can't see whether it exists under further hosts; there it would keep its former password",
-			s.Current)}
+		survey.Notes = []string{s.note(rotation.WarningUnseen, fmt.Sprintf("account %q changes itself and can't see whether it exists under further hosts; "+
+			"there it would keep its former password", s.Current))}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	if len(set.Accounts) > 1 {
-		return s.refuse("account %q exists on several hosts (%s), and can change itself on one only; give the secret an admin secret, which can change them all",
-			s.Current, strings.Join(set.Hosts(), ", "))
+		if err := s.Findings.Problem(rotation.FindingHosts, s.refusal("account %q exists on several hosts (%s), and can change itself on one only",
+			s.Current, strings.Join(set.Hosts(), ", ")).Advise("give the secret an admin secret, which can change them all")); err != nil {
+			return err
+		}
 	}
 	survey.KeepsPasswords = s.server.KeepsPasswords(set)
 	survey.Notes = s.notes(set)
@@ -135,19 +155,26 @@ func (s *surveyor) itself(ctx context.Context, survey *target.Survey) error {
 
 // asAdmin reads the current account and the admin's rights, and sees that they are enough to change passwords.
 func (s *surveyor) asAdmin(ctx context.Context) (account.Set, *account.Rights, error) {
+	s.Findings.Saw("admin: %q logs in, %s", s.By.Account, target.Proof{TLS: s.conn.tls, Cipher: s.conn.cipher}.Protection())
 	current, err := account.Read(ctx, s.conn.Conn, s.server, s.Current)
 	if err != nil {
-		return account.Set{}, nil, err
+		return account.Set{}, nil, reading(err)
 	}
 	if len(current.Accounts) == 0 {
-		return account.Set{}, nil, s.refuse("account %q does not exist; the login of the current version is let in as another one (an anonymous account, or a proxy user)", s.Current)
+		err := s.refusal("account %q does not exist; a login of the current version would be let in as another one (an anonymous account, or a proxy user)", s.Current)
+		if err := s.Findings.Problem(rotation.FindingMissing, err); err != nil {
+			return account.Set{}, nil, err
+		}
 	}
 	rights, err := account.ReadRights(ctx, s.conn.Conn, s.server)
 	if err != nil {
+		return account.Set{}, nil, reading(err)
+	}
+	if err := s.lockHeld(ctx, rights); err != nil {
 		return account.Set{}, nil, err
 	}
-	if err := rights.CheckPasswords(s.server); err != nil {
-		return account.Set{}, nil, s.refuse("%s", err)
+	if err := s.Findings.Problem(rotation.FindingAdminRights, s.atAddress(rights.CheckPasswords(s.server))); err != nil {
+		return account.Set{}, nil, err
 	}
 	return current, rights, nil
 }
@@ -164,6 +191,6 @@ func (s *surveyor) notes(current account.Set) []string {
 	if len(current.Shadows) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("for some clients the server prefers the anonymous accounts on %s to %q, and refuses the login then (1045)",
-		strings.Join(current.Shadows, ", "), current.User)}
+	return []string{s.note(rotation.WarningAnonymous, fmt.Sprintf("for some clients the server prefers the anonymous accounts on %s to %q, and refuses the login then (1045)",
+		strings.Join(current.Shadows, ", "), current.User))}
 }

@@ -13,8 +13,9 @@ import (
 // protection finds out how one login was protected.
 type protection struct {
 	mode rotation.TLSMode
-	// version is of the TLS that was agreed on, 0 for none.
+	// version is of the TLS that was agreed on, 0 for none; cipher is the name of its cipher suite.
 	version uint16
+	cipher  string
 	// unverified is why the server's certificate does not prove whose it is.
 	unverified error
 }
@@ -33,7 +34,7 @@ func (p *protection) config(roots *x509.CertPool, host string) *tls.Config {
 		// Then VerifyConnection does it; it also runs where crypto/tls has verified already.
 		InsecureSkipVerify: p.mode == rotation.TLSPreferred,
 		VerifyConnection: func(state tls.ConnectionState) error {
-			p.version = state.Version
+			p.version, p.cipher = state.Version, tls.CipherSuiteName(state.CipherSuite)
 			if p.mode == rotation.TLSPreferred {
 				p.unverified = verify(state, roots, host)
 			}
@@ -82,7 +83,7 @@ func (p *protection) tlsFailure(doing string) *rotation.Error {
 	if p.unverified != nil {
 		reason = certificateProblem(p.unverified)
 	}
-	return rotation.Errorf(rotation.Permanent, "%s: %s; %s", doing, reason, tlsChoices).WithCode(codeTLS)
+	return rotation.Errorf(rotation.Permanent, "%s: %s", doing, reason).Advise("%s", tlsChoices).WithCode(codeTLS)
 }
 
 // certificateProblem says in own words why a certificate was not accepted.

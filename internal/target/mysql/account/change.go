@@ -24,7 +24,7 @@ func Apply(ctx context.Context, conn *sql.Conn, server Server, changes Changes, 
 	}
 	var leftOut []string
 	for _, s := range changes.Statements() {
-		err := s.run(ctx, conn, password)
+		err := s.run(ctx, conn, server, password)
 		if err != nil && s.optional != "" && deniedCode(err) {
 			leftOut = append(leftOut, s.optional)
 			continue
@@ -56,6 +56,11 @@ func Level(ctx context.Context, conn *sql.Conn, server Server, current, standby 
 		done.LeftOut, done.Notes = append(slices.Clone(refused), left.LeftOut...), left.Notes
 		if left.Empty() {
 			return done, nil
+		}
+		if server.Rehearse != nil { // nothing will have changed in the next round
+			done.add(left)
+			_, err := Apply(ctx, conn, server, left, password)
+			return done, err
 		}
 		if len(left.WithPassword) > 0 {
 			left = Changes{User: standby, WithPassword: left.WithPassword, Given: left.accounts}
@@ -122,7 +127,7 @@ func Drop(ctx context.Context, conn *sql.Conn, server Server, user string) error
 		return err
 	}
 	for _, a := range set.Accounts {
-		err := server.dropStatement(Name{user, a.Host}).run(ctx, conn)
+		err := server.dropStatement(Name{user, a.Host}).run(ctx, conn, server)
 		if err != nil && rotation.CodeOf(err) != fmt.Sprint(erCannotUser) {
 			return err
 		}
@@ -156,7 +161,7 @@ func eachAccount(ctx context.Context, conn *sql.Conn, server Server, set Set, of
 	for _, a := range set.Accounts {
 		s := of(Name{set.User, a.Host})
 		s.checksNotes = server.can.ifExists && strings.Contains(s.parts[0], "IF EXISTS")
-		if err := s.run(ctx, conn, passwords...); err != nil {
+		if err := s.run(ctx, conn, server, passwords...); err != nil {
 			return err
 		}
 	}

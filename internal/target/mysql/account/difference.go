@@ -72,11 +72,18 @@ func Difference(server Server, current, standby Set, options Options) (Changes, 
 		d.checkAdmin(standby)
 	}
 	if len(d.problems) > 0 {
+		word := rotation.FindingUnclonable
+		if !slices.ContainsFunc(d.problems, func(problem string) bool { return !strings.Contains(problem, theAdmin) }) {
+			word = rotation.FindingAdminRights
+		}
 		return Changes{}, rotation.Errorf(rotation.Permanent, "'%s' can't be made the equal of '%s': %s",
-			standby.User, current.User, strings.Join(d.problems, "; "))
+			standby.User, current.User, strings.Join(d.problems, "; ")).Found(word)
 	}
 	return d.changes, nil
 }
+
+// theAdmin stands in every problem that a right of the admin would solve, and in no other.
+const theAdmin = "the admin account "
 
 type difference struct {
 	server   Server

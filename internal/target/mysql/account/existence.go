@@ -32,7 +32,7 @@ func checkColumnsExist(ctx context.Context, conn *sql.Conn, changes Changes) err
 		slices.Sort(gone)
 		return rotation.Errorf(rotation.Permanent,
 			"the current account has privileges on columns that do not exist or that the admin account can't see: %s; revoke them, as they can't be given to another account",
-			strings.Join(slices.Compact(gone), ", "))
+			strings.Join(slices.Compact(gone), ", ")).Found(rotation.FindingUnclonable)
 	}
 	return nil
 }

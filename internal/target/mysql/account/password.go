@@ -69,7 +69,7 @@ func setTogether(ctx context.Context, conn *sql.Conn, server Server, set Set, pa
 	}
 	s := statement("change the password of '"+set.User+"' on "+strings.Join(set.Hosts(), ", "), parts...)
 	s.checksNotes = server.can.ifExists
-	return s.run(ctx, conn, password)
+	return s.run(ctx, conn, server, password)
 }
 
 // SetOwnPassword changes the password of the connection's own account, on the one host that it is logged in from: an
@@ -85,12 +85,12 @@ func SetOwnPassword(ctx context.Context, conn *sql.Conn, server Server, old, pas
 	}
 	switch {
 	case server.can.requireCurrent:
-		return statement(doing, "ALTER USER USER() IDENTIFIED BY ", " REPLACE ", retaining(retain)).run(ctx, conn, password, old)
+		return statement(doing, "ALTER USER USER() IDENTIFIED BY ", " REPLACE ", retaining(retain)).run(ctx, conn, server, password, old)
 	case server.Flavour == MySQL && server.can.alterUser:
-		return statement(doing, "ALTER USER USER() IDENTIFIED BY ", "").run(ctx, conn, password)
+		return statement(doing, "ALTER USER USER() IDENTIFIED BY ", "").run(ctx, conn, server, password)
 	}
 	// MariaDB lets an account change itself in this way only, which keeps its plugin.
-	return statement(doing, "SET PASSWORD = PASSWORD(", ")").run(ctx, conn, password)
+	return statement(doing, "SET PASSWORD = PASSWORD(", ")").run(ctx, conn, server, password)
 }
 
 // DiscardSecondPassword ends the second password of the accounts of a set. That there is none is no error.
@@ -108,5 +108,5 @@ func DiscardOwnSecondPassword(ctx context.Context, conn *sql.Conn, server Server
 	if !server.can.secondPasswords {
 		return rotation.Errorf(rotation.Permanent, "discard the account's own second password: %s %s has no second passwords", server.Flavour, server.Version)
 	}
-	return statement("discard the account's own second password", "ALTER USER USER() DISCARD OLD PASSWORD").run(ctx, conn)
+	return statement("discard the account's own second password", "ALTER USER USER() DISCARD OLD PASSWORD").run(ctx, conn, server)
 }

@@ -138,13 +138,22 @@ func (r *Rights) lacksCreateUser() bool {
 func (r *Rights) CheckPasswords(server Server) error {
 	switch {
 	case r.lacksCreateUser():
-		return rotation.Errorf(rotation.Permanent, "the admin account %q lacks CREATE USER, which it takes to create accounts and to change passwords; "+
-			"GRANT CREATE USER ON *.* to it", r.Account.User)
+		return rotation.Errorf(rotation.Permanent, "the admin account %q lacks CREATE USER, which it takes to create accounts and to change passwords", r.Account.User).
+			Advise("GRANT CREATE USER ON *.* to it")
 	case r != nil && !server.can.alterUser && r.lacksOnMySQL("UPDATE"):
 		return rotation.Errorf(rotation.Permanent, "the admin account %q lacks UPDATE on the mysql schema, which it takes on this server to change "+
-			"the password of another account; GRANT UPDATE ON mysql.* to it", r.Account.User)
+			"the password of another account", r.Account.User).Advise("GRANT UPDATE ON mysql.* to it")
 	}
 	return nil
+}
+
+// LacksKill says whether the admin can't end sessions of other accounts.
+func (r *Rights) LacksKill() bool {
+	if r == nil || r.grants.Global.Has("SUPER") || r.grants.Global.Has("CONNECTION ADMIN") || r.grants.Global.Has(AllPrivileges) {
+		return false
+	}
+	_, has := r.grants.Dynamic["CONNECTION_ADMIN"]
+	return !has
 }
 
 // checkAdmin checks what the statements about accounts themselves take.
@@ -170,7 +179,7 @@ func (r *Rights) Check(set Set) error {
 	}
 	for _, a := range set.Accounts {
 		if _, has := a.Grants.Dynamic["SYSTEM_USER"]; has {
-			return rotation.Errorf(rotation.Permanent, "%s has SYSTEM_USER: the admin account can't change it without having it, too", Name{set.User, a.Host})
+			return rotation.Errorf(rotation.Permanent, "%s has SYSTEM_USER: the admin account can't change it without having it, too", Name{set.User, a.Host}).Found(rotation.FindingAdminRights)
 		}
 	}
 	return nil

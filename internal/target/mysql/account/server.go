@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -47,12 +48,27 @@ type Server struct {
 	// Policy is what the server asks of passwords; nil if it asks nothing.
 	Policy *Policy
 
+	// Rehearse, if set, is told each statement that would change something, with *** for passwords; none is carried out.
+	Rehearse func(statement string)
+	// Hints are what the server says of its surroundings, as far as this account may see it.
+	Hints Hints
+
 	partialRevokes bool
 	mandatoryRoles []Name
 	userColumns    map[string]column // of mysql.user, lower case; empty if they can't be read
 	globalPriv     bool              // MariaDB keeps accounts in mysql.global_priv
 	all            levels            // what ALL PRIVILEGES stands for
 	can            capabilities
+}
+
+// Hints are signs that a change here may not be all that it takes.
+type Hints struct {
+	// NotLogged: changes of this session don't get into the binary log, which the server otherwise writes.
+	NotLogged bool
+	// Cluster: it is a node of Galera, on which a lock keeps out nobody at another node.
+	Cluster bool
+	// CopiesFrom is the host of the server that this one replicates from, "" if it doesn't or the account may not see it.
+	CopiesFrom string
 }
 
 // Policy is a password policy: characters of each kind at least.
@@ -202,6 +218,39 @@ func Inspect(ctx context.Context, conn *sql.Conn) (Server, error) {
 		return Server{}, Failure(err, doing)
 	}
 	return s, nil
+}
+
+// ReadHints looks for what Hints tell. What the account may not see is no hint.
+func (s *Server) ReadHints(ctx context.Context, conn *sql.Conn) error {
+	var logs, logged int
+	if err := conn.QueryRowContext(ctx, "SELECT @@GLOBAL.log_bin, @@SESSION.sql_log_bin").Scan(&logs, &logged); err != nil {
+		return Failure(err, "look at the server's binary log")
+	}
+	s.Hints.NotLogged = logs == 1 && logged == 0
+	var name, cluster string
+	err := conn.QueryRowContext(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name = 'wsrep_on'").Scan(&name, &cluster)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Failure(err, "look for a cluster")
+	}
+	s.Hints.Cluster = strings.EqualFold(cluster, "ON")
+	s.Hints.CopiesFrom = s.source(ctx, conn)
+	return nil
+}
+
+// source is the host that the server replicates from, where the account may ask (REPLICATION CLIENT, on MariaDB REPLICA MONITOR).
+func (s *Server) source(ctx context.Context, conn *sql.Conn) (host string) {
+	statement := "SHOW SLAVE STATUS"
+	if s.Flavour == MySQL && s.Version.AtLeast(8, 0, 22) {
+		statement = "SHOW REPLICA STATUS"
+	}
+	r := reader{ctx: ctx, conn: conn}
+	_ = r.each(statement, nil, func(values []sql.NullString) error { // a refusal is no hint
+		if len(values) > 1 {
+			host = values[1].String
+		}
+		return nil
+	})
+	return host
 }
 
 // prepare sets the session up: a sql_mode in which a backslash escapes, names are quoted with backticks, and GRANT makes

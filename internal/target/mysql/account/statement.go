@@ -41,11 +41,17 @@ func statement(doing string, parts ...string) Statement {
 }
 
 // run carries the statement out. Passwords are revealed here and nowhere else in this package.
-func (s Statement) run(ctx context.Context, conn *sql.Conn, passwords ...rotation.Secret) error {
+//
+// In a rehearsal the statement is told instead.
+func (s Statement) run(ctx context.Context, conn *sql.Conn, server Server, passwords ...rotation.Secret) error {
+	if server.Rehearse != nil {
+		server.Rehearse(s.String())
+		return nil
+	}
 	err := s.inMode(ctx, conn, func() error { return s.exec(ctx, conn, passwords) })
 	if number(err) == erNoSuchTable && len(s.ifTableGone) > 0 {
 		for _, other := range s.ifTableGone {
-			if err := other.run(ctx, conn); err != nil {
+			if err := other.run(ctx, conn, server); err != nil {
 				return err
 			}
 		}
