@@ -32,12 +32,16 @@ func (s *scene) checkAllowed() error {
 // checkRules refuses what the configuration does not allow of the secret's document.
 func (s *scene) checkRules(doc *rotation.Document) error {
 	p := s.plan
-	if p.Admin != "" && s.Allowed != nil {
+	if p.Admin != "" {
 		name, region := rotation.NameInARN(p.Admin)
 		if region == "" {
 			region = p.Region
 		}
-		if !s.Allowed(p.Store, region, name) {
+		if only := s.Rules[p.Store].Region; only != "" && only != region {
+			return rotation.FieldError("secret "+p.Secret, "its admin secret is in %s, and store %s of this worker serves %s only",
+				region, p.Store, only).Found(rotation.FindingNotAllowed)
+		}
+		if s.Allowed != nil && !s.Allowed(p.Store, region, name) {
 			return rotation.FieldError("secret "+p.Secret, "its admin secret %s is not on the list of secrets that this worker may work on",
 				p.Admin).Advise("add it to the list in the worker's configuration").Found(rotation.FindingNotAllowed)
 		}

@@ -54,7 +54,7 @@ var (
 		rotation.StoreAWS:        "arn:aws:iam::123456789012:role/rotor",
 		rotation.StoreAlibabaKMS: "acs:ram::1234567890123456:role/rotor",
 	}
-	secretPattern = regexp.MustCompile(`^[a-z0-9*-]+/[a-z0-9*-]+/[A-Za-z0-9_/+=.@*-]+$`)
+	secretPattern = regexp.MustCompile(`^[a-z0-9*-]+/[a-z0-9*-]+/[A-Za-z0-9_/+=.@!*-]+$`) // AWS's own secrets have a "!"
 )
 
 // Stores reads the file that ROTOR_STORES names. What is left open of passwords and names in it is as in the settings. An error has

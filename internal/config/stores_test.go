@@ -67,6 +67,7 @@ stores:
 secrets:
   - aws-prod/eu-central-1/orders/*
   - "*/cn-hangzhou/shop"
+  - aws-prod/eu-central-1/rds!db-0815-*
 `, map[string]string{"EXCLUDE_NUMBERS": "yes", "REQUIRE_EACH_INCLUDED_TYPE": "no", "PASSWORD_LENGTH": "20"})
 	require.Empty(t, problem)
 	require.Equal(t, map[string]config.NamedStore{
@@ -80,7 +81,7 @@ secrets:
 	for secret, want := range map[string]bool{
 		"aws-prod eu-central-1 orders/db": true, "aws-prod eu-central-1 orders/": true, "aws-prod eu-central-1 orders": false,
 		"aws-prod us-east-1 orders/db": false, "alibaba-kms cn-hangzhou shop": true, "kms-finance cn-hangzhou shop": true,
-		"alibaba-kms cn-hangzhou shop2": false, "alibaba-kms cn-hangzhou x/cn-hangzhou/shop": true,
+		"alibaba-kms cn-hangzhou shop2": false, "aws-prod eu-central-1 rds!db-0815-ab": true, "alibaba-kms cn-hangzhou x/cn-hangzhou/shop": true,
 	} {
 		parts := strings.Fields(secret)
 		require.Equal(t, want, allowed(parts[0], parts[1], parts[2]), secret)

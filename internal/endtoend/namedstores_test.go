@@ -3,6 +3,7 @@ package endtoend
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,6 +73,11 @@ stores:
 	result = outcome(t, start(t, taskQueue, secret, func(r *rotation.Request) { r.Store, r.RegionId = "aws-prod", "us-east-1" }))
 	require.Equal(t, rotation.Refused, result.Outcome)
 	require.Contains(t, result.Reason.Text, "eu-central-1 only")
+	now.Holder(awssecretsmanager.Current).String = strings.Replace(now.Holder(awssecretsmanager.Current).String, arn, strings.Replace(arn, "eu-central-1", "us-east-1", 1), 1)
+	theirs.Put(now)
+	result = outcome(t, start(t, taskQueue, secret, in("aws-prod")))
+	require.Equal(t, rotation.Refused, result.Outcome)
+	require.Contains(t, result.Reason.Text, "its admin secret is in us-east-1")
 	result = outcome(t, start(t, taskQueue, secret, in("aws-test")))
 	require.Equal(t, rotation.Refused, result.Outcome)
 	require.Contains(t, result.Reason.Text, "alibaba-kms, aws-prod, aws-secrets-manager, wrong")

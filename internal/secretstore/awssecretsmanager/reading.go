@@ -77,7 +77,6 @@ func listing(ref secretstore.Ref) attempt {
 	return attempt{doing: "list the versions of", action: "ListSecretVersionIds", ref: ref}
 }
 
-// list gives all versions, without their labels.
 // list gives the versions, and the labels that the list has of each.
 func (s *Store) list(ctx context.Context, ref secretstore.Ref) (rotation.Versions, map[string][]string, error) {
 	a, labels := listing(ref), map[string][]string{}
@@ -126,6 +125,9 @@ func (s *Store) describe(ctx context.Context, ref secretstore.Ref) (*secretsmana
 	}
 	if description.ARN == nil {
 		return nil, a.unreadable()
+	}
+	if err := a.another(*description.ARN); err != nil {
+		return nil, err
 	}
 	if finding, reason, do := refusal(ref, description); reason != "" {
 		refused := rotation.Errorf(rotation.Permanent, "secret %s in %s can't be rotated here: %s", ref.Name, regionOf(ref), reason).Advise("%s", do).Found(finding)
@@ -208,6 +210,8 @@ func (s *Store) read(ctx context.Context, a attempt, in secretsmanager.GetSecret
 	switch {
 	case err != nil:
 		return secretstore.Value{}, s.explain(ctx, a, err)
+	case a.another(aws.ToString(out.ARN)) != nil:
+		return secretstore.Value{}, a.another(aws.ToString(out.ARN))
 	case out.SecretString == nil && out.SecretBinary != nil:
 		return secretstore.Value{}, a.failed(rotation.Permanent, "its value is binary (SecretBinary), not text; store the document as SecretString").Found(rotation.FindingType)
 	case out.SecretString == nil, out.CreatedDate == nil, aws.ToString(out.VersionId) == "", a.version != "" && *out.VersionId != a.version:

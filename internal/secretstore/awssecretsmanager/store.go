@@ -72,6 +72,18 @@ var (
 	arnForm    = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):[0-9]*:secret:(.+)$`)
 )
 
+// wholeForm is an ARN that ends as whole ones do.
+var wholeForm = regexp.MustCompile(`^arn:.*-[A-Za-z0-9]{6}$`)
+
+// another is an error if an answer is about another secret than the ARN that was asked for. Secrets Manager takes an ARN without the six
+// characters at its end, too: one of a secret whose name itself ends like them was taken for that of another name before it was sent.
+func (a attempt) another(arn string) error {
+	if !wholeForm.MatchString(a.ref.Name) || arn == a.ref.Name {
+		return nil
+	}
+	return a.failed(rotation.Permanent, "the ARN is not the whole one of the secret that it leads to; give it with the six characters that Secrets Manager has added")
+}
+
 // maxName is more than an ARN of the longest name has.
 const maxName = 1024
 

@@ -299,6 +299,29 @@ func TestARNs(t *testing.T) {
 	}
 }
 
+// TestARNThatOnlyLooksWhole names a secret whose name ends like an ARN does: it was read as that of another name.
+func TestARNThatOnlyLooksWhole(t *testing.T) {
+	b := start(t, awssecretsmanager.Options{})
+	arn := b.secrets.Put(sim.Secret{Name: "shop-orders", Versions: []sim.Version{version(1, "a", sim.Current)}})
+	for name, ask := range map[string]func(secretstore.Ref) error{
+		"value": func(r secretstore.Ref) error {
+			_, err := b.ReadCurrent(t.Context(), r)
+			return err
+		},
+		"version": func(r secretstore.Ref) error {
+			_, err := b.Read(t.Context(), r, id(1))
+			return err
+		},
+		"versions": func(r secretstore.Ref) error {
+			_, err := b.Versions(t.Context(), r)
+			return err
+		},
+	} {
+		require.NoError(t, ask(secretstore.Ref{Region: ref.Region, Name: arn}), name)
+		requireKind(t, ask(secretstore.Ref{Region: ref.Region, Name: arn[:len(arn)-7]}), rotation.Permanent, "", "six characters")
+	}
+}
+
 func TestDeniedNamesWhatIsMissing(t *testing.T) {
 	b := start(t, awssecretsmanager.Options{})
 	arn := b.seed(version(1, "a", sim.Current))
