@@ -23,6 +23,9 @@ import (
 type Rotation struct {
 	Stores  map[string]secretstore.Store
 	Targets map[string]target.Target
+	// StoreTargets are those for the secrets of one store, by its name, which come before Targets: a store in a cloud account of its
+	// own has its databases there.
+	StoreTargets map[string]map[string]target.Target
 	// Rules are what the worker's configuration says about each store's secrets.
 	Rules map[string]Rules
 	// Allowed says which secrets this worker may work on, admin secrets among them; nil: all.
@@ -52,7 +55,10 @@ func (r *Rotation) store(name, region, secret string) (secretstore.Store, secret
 	return s, secretstore.Ref{Region: region, Name: secret}, nil
 }
 
-func (r *Rotation) target(name string) (target.Target, error) {
+func (r *Rotation) target(name, store string) (target.Target, error) {
+	if t, ok := r.StoreTargets[store][name]; ok {
+		return t, nil
+	}
 	t, ok := r.Targets[name]
 	if !ok {
 		field := "target"
@@ -118,7 +124,7 @@ func (r *Rotation) scene(p rotation.Plan) (*scene, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.target(p.Target)
+	t, err := r.target(p.Target, p.Store)
 	if err != nil {
 		return nil, err
 	}

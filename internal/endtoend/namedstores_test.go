@@ -102,6 +102,33 @@ stores:
 	require.Len(t, holder(t, secret, "ACSCurrent").AccountPassword, 20)
 }
 
+// A further store of Alibaba Cloud has its instances where its secrets are: the API is called by whom these are read by.
+func TestNamedStoreWithInstances(t *testing.T) {
+	t.Parallel()
+	secret, home := newApsara(t), t.TempDir()
+	nobody := cloudsim.Credential{AccessKeyID: "nobody-" + secret.Name, Secret: "0815", Account: "210987654321", Allow: []cloudsim.Permission{}}
+	theirs := cloudsim.Credential{AccessKeyID: "theirs-" + secret.Name, Secret: "4711", Account: stack.Cloud.Credential().Account}
+	stack.Cloud.AddCredential(nobody)
+	stack.Cloud.AddCredential(theirs)
+	require.NoError(t, os.Mkdir(filepath.Join(home, ".aliyun"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(home, ".aliyun", "config.json"), []byte(`{"current": "shop", "profiles": [{"name": "shop", "mode": "AK",
+		"access_key_id": "`+theirs.AccessKeyID+`", "access_key_secret": "`+theirs.Secret+`", "region_id": "cn-hangzhou"}]}`), 0o600))
+	more := storesFile(t, `
+stores:
+  kms-shop:
+    provider: alibaba-kms
+    profile: shop
+    endpoint: `+stack.CloudURL+`
+`)
+	more["HOME"], more["ALIBABA_CLOUD_ACCESS_KEY_ID"], more["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = home, nobody.AccessKeyID, nobody.Secret
+	taskQueue := "instances-" + secret.Name
+	startWorkerWith(t, taskQueue, more)
+	result := outcome(t, start(t, taskQueue, secret, func(r *rotation.Request) { r.Store = "kms-shop" }))
+	require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+	require.True(t, logsIn(t, holder(t, secret, "ACSCurrent")))
+	require.Positive(t, calls(secret, "CreateAccount"))
+}
+
 // A worker with a list works on what is on it, admin secrets included, and on nothing else.
 func TestListOfSecrets(t *testing.T) {
 	t.Parallel()

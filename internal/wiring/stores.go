@@ -14,6 +14,7 @@ import (
 // shelf is the stores that a worker has, and what its configuration says about them.
 type shelf struct {
 	stores  map[string]secretstore.Store
+	named   map[string]config.NamedStore
 	rules   map[string]activities.Rules
 	allowed func(store, region, secret string) bool
 	// at says in words where each store is.
@@ -35,7 +36,10 @@ func newShelf(settings config.Worker) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shelf{stores: map[string]secretstore.Store{}, rules: map[string]activities.Rules{}, at: map[string]string{}, allowed: further.Allowed()}
+	s := &shelf{
+		stores: map[string]secretstore.Store{}, named: map[string]config.NamedStore{}, rules: map[string]activities.Rules{},
+		at: map[string]string{}, allowed: further.Allowed(),
+	}
 	for provider := range providers {
 		own := config.NamedStore{Provider: provider, Passwords: settings.PasswordPolicy(), UsernameLimit: settings.UsernameLimit}
 		switch provider {
@@ -55,6 +59,7 @@ func newShelf(settings config.Worker) (*shelf, error) {
 		if err := s.add(settings, name, named); err != nil {
 			return nil, err
 		}
+		s.named[name] = named
 	}
 	return s, nil
 }

@@ -18,7 +18,6 @@ import (
 	"rotor/internal/config"
 	"rotor/internal/rotation"
 	"rotor/internal/target"
-	"rotor/internal/target/apsarards"
 	"rotor/internal/target/mysql"
 	"rotor/workflows"
 )
@@ -91,17 +90,20 @@ func stepsWith(shelf *shelf, settings config.Worker) (*activities.Rotation, erro
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", rotation.TargetMySQL, err)
 	}
-	apsara, err := apsarards.New(apsarards.Options{
-		Network: settings.AlibabaNetwork, Endpoint: settings.AlibabaRDSEndpoint, AllowHTTP: settings.AllowHTTP, Wait: settings.StepTimeout / 3, Logins: sql,
-	})
+	apsara, err := newApsara(settings, config.NamedStore{Network: settings.AlibabaNetwork}, sql)
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", rotation.TargetApsaraRDS, err)
+	}
+	byStore, err := storeTargets(settings, shelf.named, sql)
+	if err != nil {
+		return nil, err
 	}
 	return &activities.Rotation{
 		Stores:         shelf.stores,
 		Rules:          shelf.rules,
 		Allowed:        shelf.allowed,
 		Targets:        map[string]target.Target{rotation.TargetMySQL: sql, rotation.TargetApsaraRDS: apsara},
+		StoreTargets:   byStore,
 		Random:         rand.Reader,
 		Now:            time.Now,
 		Pause:          pause,

@@ -81,7 +81,8 @@ func (a attempt) another(arn string) error {
 	if !wholeForm.MatchString(a.ref.Name) || arn == a.ref.Name {
 		return nil
 	}
-	return a.failed(rotation.Permanent, "the ARN is not the whole one of the secret that it leads to; give it with the six characters that Secrets Manager has added")
+	return a.failed(rotation.Permanent, "the ARN is not the whole one of the secret that it leads to; give it with the six characters that Secrets Manager has added").
+		Found(rotation.FindingRequest)
 }
 
 // maxName is more than an ARN of the longest name has.

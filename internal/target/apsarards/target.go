@@ -34,6 +34,8 @@ type Options struct {
 	// addresses is preferred.
 	Network, Endpoint string
 	AllowHTTP         bool
+	// Identity says who makes the calls; the zero value is whom the SDK's default chain finds.
+	Identity alibabacloud.Identity
 	// RootCAs are the authorities that the API's certificate may be signed by; nil: the system's.
 	RootCAs *x509.CertPool
 	// Timeout bounds one call of the API; 0: 10 seconds.
@@ -59,7 +61,7 @@ type Target struct {
 
 var _ target.Target = (*Target)(nil)
 
-// New makes a Target with the credentials of the SDK's default chain; they are looked for at the first call. Errors are permanent and
+// New makes a Target; its credentials are looked for at the first call. Errors are permanent and
 // name the setting that is wrong.
 func New(options Options) (*Target, error) {
 	// The SDK has the list of the regions that share a host.
@@ -70,7 +72,7 @@ func New(options Options) (*Target, error) {
 		return nil, err
 	}
 	t := &Target{
-		caller: alibabacloud.NewCaller(alibabacloud.Options{RootCAs: options.RootCAs, Timeout: options.Timeout}),
+		caller: alibabacloud.NewCaller(alibabacloud.Options{Identity: options.Identity, RootCAs: options.RootCAs, Timeout: options.Timeout}),
 		route:  route, wait: options.Wait, logins: options.Logins,
 	}
 	if t.logins == nil {
