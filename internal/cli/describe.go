@@ -44,6 +44,7 @@ Exit codes: 0 there is a rotation, 1 there is none, 2 wrong command line or no c
 	flags.bind(cmd)
 	output = outputFlag(cmd)
 	c.bind(cmd)
+	cmd.ValidArgsFunction = a.completeSecrets(&c, &flags, false)
 	// Taken, so that the flags of one command fit another, but of no use here.
 	_ = cmd.Flags().MarkHidden("task-queue")
 	return cmd
@@ -51,7 +52,7 @@ Exit codes: 0 there is a rotation, 1 there is none, 2 wrong command line or no c
 
 func (a *app) describe(ctx context.Context, temporal client.Client, c *connection, req rotation.Request, output *word) error {
 	s, err := watch.Look(ctx, temporal, req.WorkflowID(), "")
-	schedule, noSchedule := describeSchedule(ctx, temporal, req)
+	schedule, noSchedule := c.describeSchedule(ctx, temporal, req)
 	if noSchedule != nil && ctx.Err() == nil {
 		// Not everybody who may look at workflows may look at schedules.
 		a.warn("the schedule can't be looked up: Temporal answered " + code(noSchedule))

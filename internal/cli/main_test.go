@@ -195,10 +195,15 @@ func (r *running) interrupt() {
 // wait waits for the command's end.
 func (r *running) wait() finished {
 	r.t.Helper()
+	return r.waitAtMost(time.Minute)
+}
+
+func (r *running) waitAtMost(patience time.Duration) finished {
+	r.t.Helper()
 	select {
 	case code := <-r.code:
 		return finished{code, r.stdout.String(), r.stderr.String()}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		r.t.Fatalf("the command still runs; it has printed:\n%s\n%s", r.stdout, r.stderr)
 		return finished{}
 	}

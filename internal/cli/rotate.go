@@ -59,6 +59,7 @@ The rotation runs in Temporal and on workers, not here: Ctrl-C only stops lookin
 	c.ifRunning.flag(cmd, "if-running", "", "if a rotation of the secret is running: take its outcome, wait for its end and start another, or fail")
 	c.output = outputFlag(cmd)
 	c.connection.bind(cmd)
+	cmd.ValidArgsFunction = a.completeSecrets(&c.connection, &c.secretFlags, false)
 	return cmd
 }
 

@@ -3,65 +3,63 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	commonpb "go.temporal.io/api/common/v1"
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 
 	"rotor/internal/recurrence"
 	"rotor/internal/rotation"
-	"rotor/workflows"
+	"rotor/internal/schedules"
 )
 
 // ScheduleReport is what schedule prints with --output json, and the part of a report that tells of a schedule.
 type ScheduleReport struct {
 	ID string
 	// Done is created, changed, unchanged or deleted; absent where it was only looked at.
-	Done string `json:",omitempty"`
+	Done schedules.Done `json:",omitempty"`
 	// Changes say what is different now, field by field.
-	Changes []string          `json:",omitempty"`
-	Every   string            `json:",omitempty"`
-	Jitter  string            `json:",omitempty"`
-	Paused  bool              `json:",omitempty"`
-	Note    string            `json:",omitempty"`
-	Next    time.Time         `json:",omitzero"`
-	Request *rotation.Request `json:",omitempty"`
+	Changes []schedules.Change `json:",omitempty"`
+	// When says in words when it runs.
+	When     string `json:",omitempty"`
+	TimeZone string `json:",omitempty"`
+	Paused   bool   `json:",omitempty"`
+	// Note is what was said about a pause.
+	Note     string            `json:",omitempty"`
+	Next     time.Time         `json:",omitzero"`
+	KeptBy   string            `json:",omitempty"`
+	Owner    string            `json:",omitempty"`
+	Labels   map[string]string `json:",omitempty"`
+	Request  *rotation.Request `json:",omitempty"`
+	location *time.Location
 }
 
 func (r *ScheduleReport) words(now time.Time) string {
-	text := "every " + r.Every
-	if r.Jitter != "" {
-		text += ", up to " + r.Jitter + " later"
-	}
+	text := r.When
 	switch {
 	case r.Paused && r.Note != "":
 		text += ", paused (" + r.Note + ")"
 	case r.Paused:
 		text += ", paused"
 	case !r.Next.IsZero():
-		text += fmt.Sprintf(", next at %s (in %s)", r.Next.UTC().Format(time.RFC3339), shortDuration(r.Next.Sub(now)))
+		text += fmt.Sprintf(", next at %s (in %s)", r.Next.In(r.location).Format(time.RFC3339), shortDuration(r.Next.Sub(now)))
 	}
 	return text
 }
 
-// scheduleID and scheduledID name the schedule of a secret, and the workflows that it starts; Temporal adds a time to the latter.
-func scheduleID(req rotation.Request) string {
-	return "rotor/" + req.Store + "/" + req.RegionId + "/" + req.Name()
+// schedules gives the way to the namespace's schedules.
+func (c *connection) schedules(temporal client.Client) *schedules.Client {
+	return &schedules.Client{Temporal: temporal, Converter: c.options.DataConverter}
 }
 
-func scheduledID(req rotation.Request) string {
-	return "scheduled/" + req.Store + "/" + req.RegionId + "/" + req.Name()
+// keeper is the way to the schedules for who makes some: it knows the namespace's search attributes.
+func (c *connection) keeper(ctx context.Context, temporal client.Client) *schedules.Client {
+	keeper := c.schedules(temporal)
+	keeper.Attributes = searchAttributes(ctx, temporal, c.options.Namespace)
+	return keeper
 }
 
 // scheduleCall is one call of schedule.
@@ -73,11 +71,9 @@ type scheduleCall struct {
 	paused, remove bool
 	// pausedSet says that --paused was given; otherwise a schedule that somebody paused stays so.
 	pausedSet bool
-	// attributes are the search attributes of the namespace.
-	attributes []string
-	output     *word
-	req        rotation.Request
-	client     client.Client
+	output    *word
+	req       rotation.Request
+	client    client.Client
 }
 
 func (a *app) scheduleCommand() *cobra.Command {
@@ -85,7 +81,8 @@ func (a *app) scheduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule SECRET --region REGION --every 30d",
 		Short: "Rotate a secret regularly",
-		Long: `schedule puts a Temporal Schedule on a secret, or changes the one that it has: it can be run again and again.
+		Long: `schedule puts a Temporal Schedule on a secret, or changes the one that it has: it can be run again and again. For many secrets, and
+for calendars and maintenance windows, there are manifests: see starter apply.
 
 The first rotation comes one interval after the schedule was made. One that is still running when the next is due makes that one
 be skipped. One that was missed while Temporal was down is made up for once. Intervals: 1h to 365d, and in KMS, which keeps
@@ -106,6 +103,7 @@ Exit codes: 0 it is as asked, 1 there is none to delete, or the rotation would b
 	cmd.Flags().BoolVar(&c.remove, "delete", false, "delete the schedule; a rotation that runs goes on")
 	c.output = outputFlag(cmd)
 	c.connection.bind(cmd)
+	cmd.ValidArgsFunction = a.completeSecrets(&c.connection, &c.secretFlags, false)
 	return cmd
 }
 
@@ -136,7 +134,6 @@ func (c *scheduleCall) run(cmd *cobra.Command, args []string) error {
 	if c.remove {
 		return c.delete(ctx)
 	}
-	c.attributes = searchAttributes(ctx, c.client, c.options.Namespace)
 	return c.put(ctx)
 }
 
@@ -153,6 +150,10 @@ func (c *scheduleCall) check() error {
 	return nil
 }
 
+func (c *scheduleCall) rule() recurrence.Rule {
+	return recurrence.Rule{Every: c.every.Duration, Jitter: c.jitter.Duration}
+}
+
 // checkRule sees that the store bears the interval.
 func (c *scheduleCall) checkRule() error {
 	if c.remove {
@@ -166,187 +167,63 @@ func (c *scheduleCall) checkRule() error {
 	if err != nil {
 		return err
 	}
-	rule := recurrence.Rule{Every: c.every.Duration, Jitter: c.jitter.Duration}
-	for _, problem := range rule.Problems(bounds, cmp.Or(providers[c.req.Store], c.req.Store)) {
-		return usagef("--%s %s", problem.Field, problem.Text)
+	for _, problem := range c.rule().Problems(bounds, cmp.Or(providers[c.req.Store], c.req.Store)) {
+		return usagef("--%s %s", cmp.Or(problem.Field, "every"), problem.Text)
 	}
 	return nil
 }
 
 func (c *scheduleCall) delete(ctx context.Context) error {
-	id := scheduleID(c.req)
-	err := c.client.ScheduleClient().GetHandle(ctx, id).Delete(ctx)
-	var missing *serviceerror.NotFound
-	switch {
-	case errors.As(err, &missing):
-		return failf("secret %s of %s in %s has no schedule", c.req.Name(), c.req.Store, c.req.RegionId)
-	case err != nil:
+	keeper := c.schedules(c.client)
+	id := keeper.ID(c.req)
+	if err := keeper.Delete(ctx, id); errors.Is(err, schedules.ErrNone) {
+		return noSchedule(c.req)
+	} else if err != nil {
 		return c.explain(ctx, "delete the schedule in", err)
 	}
-	return c.done(&ScheduleReport{ID: id, Done: "deleted"})
+	return c.done(&ScheduleReport{ID: id, Done: schedules.Deleted})
+}
+
+func noSchedule(req rotation.Request) error {
+	return failf("secret %s of %s in %s has no schedule", req.Name(), req.Store, req.RegionId)
 }
 
 // put makes the schedule, or makes the one that exists as asked.
 func (c *scheduleCall) put(ctx context.Context) error {
-	done, changes := "created", []string(nil)
-	_, err := c.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID: scheduleID(c.req), Spec: c.spec(offset(time.Now(), c.every.Duration)), Action: c.action(),
-		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: c.every.Duration, Paused: c.paused, Note: c.note(),
-	})
-	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		done, changes, err = c.update(ctx)
+	keeper := c.keeper(ctx, c.client)
+	wanted := schedules.Wanted{Request: c.req, Rule: c.rule(), Queue: c.queue, TaskTimeout: c.taskTimeout, Made: schedules.MadeByHand}
+	if c.pausedSet {
+		wanted.Pausing = schedules.Resumed
+		if c.paused {
+			wanted.Pausing = schedules.Paused
+		}
 	}
-	var exit *exitError
-	if errors.As(err, &exit) {
-		return exit
-	}
-	if err != nil {
+	done, changes, err := keeper.Put(ctx, wanted)
+	switch {
+	case errors.Is(err, schedules.ErrForeign):
+		return failf("the schedule %s exists, and starts something else than rotations", keeper.ID(c.req))
+	case err != nil:
 		return c.explain(ctx, "put the schedule into", err)
 	}
-	r, err := describeSchedule(ctx, c.client, c.req)
+	r, err := c.describeSchedule(ctx, c.client, c.req)
 	if err != nil || r == nil {
 		return c.explain(ctx, "look up the schedule in", err)
 	}
 	r.Done, r.Changes = done, changes
+	for _, change := range changes {
+		if change.Field == "kept by" && strings.HasPrefix(change.From, "manifest ") {
+			c.warn("the schedule was kept by " + change.From + "; if the secret still stands there, the next apply takes it back")
+		}
+	}
 	return c.done(r)
 }
 
-// offset lets the interval begin now: Temporal counts intervals from 1970, all in step with each other.
-func offset(now time.Time, every time.Duration) time.Duration {
-	return time.Duration(now.Unix()) * time.Second % every
-}
-
-func (c *scheduleCall) spec(offset time.Duration) client.ScheduleSpec {
-	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: c.every.Duration, Offset: offset}}, Jitter: c.jitter.Duration}
-}
-
-func (c *scheduleCall) action() *client.ScheduleWorkflowAction {
-	return &client.ScheduleWorkflowAction{
-		ID: scheduledID(c.req), Workflow: rotation.WorkflowType, Args: []any{c.req}, TaskQueue: c.queue, StaticSummary: workflows.Summary(c.req),
-		WorkflowTaskTimeout: c.taskTimeout, TypedSearchAttributes: workflows.StartAttributes(c.attributes, c.req),
-	}
-}
-
-func (c *scheduleCall) note() string {
-	if c.paused {
-		return "paused with starter schedule"
-	}
-	return ""
-}
-
-// update changes what is not as asked, and only that.
-func (c *scheduleCall) update(ctx context.Context) (done string, changes []string, err error) {
-	err = c.client.ScheduleClient().GetHandle(ctx, scheduleID(c.req)).Update(ctx, client.ScheduleUpdateOptions{
-		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
-			was := &in.Description.Schedule
-			if action, ok := was.Action.(*client.ScheduleWorkflowAction); !ok || action.Workflow != rotation.WorkflowType {
-				return nil, failf("the schedule %s exists, and starts something else than rotations", scheduleID(c.req))
-			}
-			if changes = c.differences(was); len(changes) == 0 {
-				return nil, temporal.ErrSkipScheduleUpdate
-			}
-			begin := offset(time.Now(), c.every.Duration)
-			if every, begun, ok := intervalOf(was.Spec); ok && every == c.every.Duration {
-				begin = begun
-			}
-			spec := c.spec(begin)
-			was.Spec, was.Action = &spec, c.action()
-			was.Policy.Overlap, was.Policy.CatchupWindow = enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, c.every.Duration
-			if c.pausedSet {
-				was.State.Paused, was.State.Note = c.paused, c.note()
-			}
-			return &client.ScheduleUpdate{Schedule: was}, nil
-		},
-	})
-	if err == nil && len(changes) == 0 {
-		return "unchanged", nil, nil
-	}
-	return "changed", changes, err
-}
-
-// differences between the schedule and what is asked.
-func (c *scheduleCall) differences(was *client.Schedule) (list []string) {
-	differ := func(what, from, to string) {
-		if from != to {
-			list = append(list, fmt.Sprintf("%s: %s -> %s", what, from, to))
-		}
-	}
-	every, _, ok := intervalOf(was.Spec)
-	from := recurrence.IntervalText(every)
-	if !ok {
-		from = "a calendar"
-	}
-	differ("every", from, c.every.String())
-	differ("jitter", recurrence.IntervalText(was.Spec.Jitter), recurrence.IntervalText(c.jitter.Duration))
-	differ("overlap", was.Policy.Overlap.String(), enumspb.SCHEDULE_OVERLAP_POLICY_SKIP.String())
-	differ("catch-up window", recurrence.IntervalText(was.Policy.CatchupWindow), recurrence.IntervalText(c.every.Duration))
-	if c.pausedSet {
-		differ("paused", fmt.Sprint(was.State.Paused), fmt.Sprint(c.paused))
-	}
-	action := was.Action.(*client.ScheduleWorkflowAction)
-	differ("task queue", action.TaskQueue, c.queue)
-	differ("workflow id", action.ID, scheduledID(c.req))
-	differ("workflow task timeout", recurrence.IntervalText(action.WorkflowTaskTimeout), recurrence.IntervalText(c.taskTimeout))
-	differ("search attributes", attributesText(action.TypedSearchAttributes), attributesText(c.action().TypedSearchAttributes))
-	before, now := fieldsOf(requestOf(action)), fieldsOf(&c.req)
-	names := maps.Clone(before)
-	maps.Copy(names, now)
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		differ("request, "+name, cmp.Or(before[name], "none"), cmp.Or(now[name], "none"))
-	}
-	return list
-}
-
-// attributesText writes search attributes as text.
-func attributesText(attributes temporal.SearchAttributes) string {
-	var words []string
-	for key, value := range attributes.GetUntypedValues() {
-		words = append(words, fmt.Sprintf("%s=%v", key.GetName(), value))
-	}
-	slices.Sort(words)
-	return cmp.Or(strings.Join(words, ", "), "none")
-}
-
-func intervalOf(spec *client.ScheduleSpec) (every, offset time.Duration, ok bool) {
-	if spec == nil || len(spec.Intervals) != 1 || len(spec.Calendars) > 0 || len(spec.CronExpressions) > 0 {
-		return 0, 0, false
-	}
-	return spec.Intervals[0].Every, spec.Intervals[0].Offset, true
-}
-
-// requestOf reads the request that a schedule starts rotations with; nil if it can't be read.
-func requestOf(action *client.ScheduleWorkflowAction) *rotation.Request {
-	if len(action.Args) != 1 {
-		return nil
-	}
-	payload, ok := action.Args[0].(*commonpb.Payload)
-	var req rotation.Request
-	if !ok || converter.GetDefaultDataConverter().FromPayload(payload, &req) != nil {
-		return nil
-	}
-	return &req
-}
-
-// fieldsOf writes the fields of a request that are not empty as text.
-func fieldsOf(req *rotation.Request) map[string]string {
-	fields := map[string]string{}
-	var raw map[string]json.RawMessage
-	data, err := json.Marshal(req)
-	if err != nil || json.Unmarshal(data, &raw) != nil {
-		return fields // of a request that can't be read, nothing is known
-	}
-	for name, value := range raw {
-		fields[name] = strings.Trim(string(value), `"`)
-	}
-	return fields
-}
-
 func (c *scheduleCall) done(r *ScheduleReport) error {
-	if c.output.value == outputJSON {
-		return c.printJSON(r)
+	if c.output.value != outputText {
+		return c.print(c.output, r)
 	}
-	c.printf("Schedule %s %s", r.ID, c.paint(green, r.Done))
-	if r.Every != "" {
+	c.printf("Schedule %s %s", r.ID, c.paint(green, string(r.Done)))
+	if r.When != "" {
 		c.printf(": %s", r.words(time.Now()))
 	}
 	c.printf(".\n")
@@ -357,27 +234,24 @@ func (c *scheduleCall) done(r *ScheduleReport) error {
 }
 
 // describeSchedule gives the schedule of a secret; nil if it has none.
-func describeSchedule(ctx context.Context, c client.Client, req rotation.Request) (*ScheduleReport, error) {
-	d, err := c.ScheduleClient().GetHandle(ctx, scheduleID(req)).Describe(ctx)
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
+func (c *connection) describeSchedule(ctx context.Context, temporal client.Client, req rotation.Request) (*ScheduleReport, error) {
+	d, err := c.schedules(temporal).Describe(ctx, req)
+	if errors.Is(err, schedules.ErrNone) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := &ScheduleReport{ID: scheduleID(req), Every: "by a calendar", Paused: d.Schedule.State.Paused, Note: d.Schedule.State.Note}
-	if every, _, ok := intervalOf(d.Schedule.Spec); ok {
-		r.Every = recurrence.IntervalText(every)
-	}
-	if d.Schedule.Spec.Jitter > 0 {
-		r.Jitter = recurrence.IntervalText(d.Schedule.Spec.Jitter)
-	}
-	if action, ok := d.Schedule.Action.(*client.ScheduleWorkflowAction); ok {
-		r.Request = requestOf(action)
-	}
-	if next := d.Info.NextActionTimes; len(next) > 0 && !r.Paused {
-		r.Next = next[0]
-	}
+	r := scheduleReport(&d.Schedule)
+	r.Request = d.Request
 	return r, nil
+}
+
+func scheduleReport(s *schedules.Schedule) *ScheduleReport {
+	r := &ScheduleReport{ID: s.ID, When: s.When, TimeZone: s.TimeZone, Paused: s.Paused, Note: s.Said, Next: s.Next,
+		location: recurrence.Rule{TimeZone: s.TimeZone}.Location()}
+	if s.Record != nil {
+		r.KeptBy, r.Owner, r.Labels = s.Record.KeptBy(), s.Record.Owner, s.Record.Labels
+	}
+	return r
 }

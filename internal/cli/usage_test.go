@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,8 +20,10 @@ func TestWrongCommandLines(t *testing.T) {
 		line string
 		hows []how
 		says []string
+		// inStdout is in the output, for commands that say there what is wrong; the others print nothing.
+		inStdout string
 	}{
-		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: demo, describe, dev, resolve, rotate, schedule, setup, simulator, validate, version"}},
+		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: apply, check, completion, delete, demo, describe, dev, pause, plan, resolve"}},
 		"command with a slip":          {line: "rotat", says: []string{`unknown command "rotat"; did you mean rotate?`}},
 		"unknown flag":                 {line: "rotate x --frobnicate", says: []string{"unknown flag --frobnicate", "rotate --help"}},
 		"flag with a slip":             {line: "rotate x --regoin y", says: []string{"unknown flag --regoin; did you mean --region?"}},
@@ -59,6 +62,17 @@ func TestWrongCommandLines(t *testing.T) {
 		"delete and an interval":       {line: "schedule x -r y --every 2h --delete", says: []string{"--delete goes with"}},
 		"validate without a file":      {line: "validate", says: []string{"--file is missing"}},
 		"validate without a bound":     {line: "validate -f x", hows: []how{withEnv("ROTOR_MIN_INTERVAL=0s")}, says: []string{"ROTOR_MIN_INTERVAL"}},
+		"plan without a file":          {line: "plan", says: []string{"--file is missing"}},
+		"plan with an argument":        {line: "plan rotations.yaml", says: []string{"plan takes no arguments"}},
+		"apply of no file":             {line: "apply -f /nowhere.yaml -o json", says: nil, inStdout: "it can't be read"},
+		"apply of none at once":        {line: "apply -f x --parallel 0", says: []string{"--parallel 0: wanted: at least 1"}},
+		"prune of a part":              {line: "apply -f x --prune --label team=a --region r-1", says: []string{"--prune goes with whole manifests, not with region r-1, label team=a"}},
+		"label that is none":           {line: "apply -f x --label team", says: []string{"--label"}},
+		"pause of nothing":             {line: "pause", says: []string{"SECRET is missing", "-f rotations.yaml"}},
+		"pause without a region":       {line: "pause x", says: []string{"--region is missing"}},
+		"pause of both":                {line: "pause x -r y -f z", says: []string{"either SECRETs or --file"}},
+		"resume with a label":          {line: "resume x -r y -l a=b", says: []string{"--label chooses entries of manifests"}},
+		"delete of a bad name":         {line: "delete a*b -r y", says: []string{"no secret's name"}},
 		"dev with an argument":         {line: "dev now", says: []string{`dev takes no arguments, but there is "now"`}},
 		"env file in no folder":        {line: "dev --env-file /nowhere/env", says: []string{"--env-file /nowhere/env"}},
 		"demo of an unknown kind":      {line: "demo --only oracle", says: []string{"unknown kind; available: kms-mysql-dual-account"}},
@@ -74,6 +88,11 @@ func TestWrongCommandLines(t *testing.T) {
 			t.Parallel()
 			f := run(t, strings.Fields(test.line), test.hows...)
 			require.Equal(t, cli.ExitUsage, f.code, f.stderr)
+			if test.inStdout != "" {
+				require.Contains(t, f.stdout, test.inStdout)
+				require.Empty(t, f.stderr)
+				return
+			}
 			require.Empty(t, f.stdout)
 			oneLine(t, f.stderr)
 			for _, text := range test.says {
@@ -88,7 +107,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 	root := run(t, nil)
 	require.Equal(t, cli.ExitOK, root.code)
 	require.Equal(t, root.stdout, run(t, []string{"--help"}).stdout)
-	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "validate", "dev", "demo", "simulator", "version"} {
+	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "validate", "plan", "apply", "delete", "pause", "resume", "dev", "demo", "simulator", "version"} {
 		require.Contains(t, root.stdout, "  "+command+" ")
 		help := run(t, []string{command, "--help"})
 		require.Equal(t, cli.ExitOK, help.code)
@@ -125,4 +144,15 @@ func TestCompletionKnowsTheCommands(t *testing.T) {
 	require.Contains(t, run(t, []string{"__complete", "rotate", "x", "--if-running", ""}).stdout, "follow\nwait\nfail\n")
 	require.Contains(t, run(t, []string{"__complete", "describe", "x", "--output", "j"}).stdout, "json\n")
 	require.Contains(t, run(t, []string{"completion", "bash"}).stdout, "starter")
+	require.Contains(t, run(t, nil).stdout, "  completion ", "it is no secret")
+	require.Contains(t, run(t, []string{"__complete", "apply", "--file", ""}).stdout, "yaml\nyml\n:8\n", "files of that kind")
+	secret := newSecret(t)
+	require.Zero(t, run(t, words("schedule", secret, "--every", "30d")).code)
+	for _, command := range []string{"rotate", "describe", "schedule", "pause", "resume", "delete"} {
+		eventually(t, 20*time.Second, "names of secrets that have schedules", func() bool {
+			return strings.Contains(run(t, []string{"__complete", command, "-r", secret.Region, secret.Name}).stdout, secret.Name+"\talibaba-kms cn-hangzhou, every 30d\n:4\n")
+		})
+	}
+	require.NotContains(t, run(t, []string{"__complete", "pause", "-r", "elsewhere", ""}).stdout, secret.Name)
+	require.Equal(t, ":4\n", run(t, []string{"__complete", "describe", "x", ""}).stdout, "one secret, no more")
 }
