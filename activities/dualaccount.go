@@ -110,6 +110,9 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 			previousRefused = true
 		}
 	}
+	if err := m.findRetired(ctx, versions); err != nil || p.Retired != "" {
+		return err
+	}
 	if _, begun := versions.Find(p.Version); begun {
 		// The workflow was reset to its beginning after Set: the account may have this rotation's password.
 		proof, err := m.probe(ctx, p.Version)
@@ -131,6 +134,53 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 	}
 	return rotation.Errorf(rotation.Permanent, "account %s exists, and no version of secret %s logs in to it, so it may be somebody else's",
 		p.Standby, m.plan.Secret).Advise("drop it if it is not needed, or take it over with AdoptStandby").Found(rotation.FindingForeign)
+}
+
+// findRetired finds out whether the account was retired by a rotation of this secret, which leaves it the password that is made from the version
+// that was current then: mostly the base version.
+func (m dualAccount) findRetired(ctx context.Context, versions rotation.Versions) error {
+	for _, id := range []string{m.plan.Base, versions.Holder(rotation.Previous)} {
+		retired, err := m.retiredDocument(ctx, id)
+		if err != nil || retired == nil {
+			return err
+		}
+		proof := m.tryLogin(ctx, retired)
+		switch {
+		case proof.ByAPI:
+			return nil // an API says nothing about a password
+		case proof.Answer == rotation.Accepted:
+			m.plan.Retired = id
+			m.note(rotation.WarningRetired, "account "+m.plan.Standby+" was retired after an earlier rotation of the secret")
+			return nil
+		case proof.Answer == rotation.Unknown:
+			return mustLogIn(proof, nil)
+		}
+	}
+	return nil
+}
+
+// retiredDocument is a login of the standby account as a retirement that was done while a version was current has left it; nil if there was none.
+func (m dualAccount) retiredDocument(ctx context.Context, version string) (*rotation.Document, error) {
+	if version == "" {
+		return nil, nil
+	}
+	doc, err := m.document(ctx, version)
+	if rotation.KindOf(err) == rotation.Permanent && err != nil || err == nil && doc.Account != m.plan.Account {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return retiredBy(doc, m.plan.Standby)
+}
+
+// retiredBy is a login of an account that is retired while a document is the current one.
+func retiredBy(current *rotation.Document, account string) (*rotation.Document, error) {
+	password, err := rotation.RetiredPassword(current.Password, account)
+	if err != nil {
+		return nil, err
+	}
+	return current.As(account, password), nil
 }
 
 func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) (SetResult, error) {
@@ -206,10 +256,20 @@ func (m dualAccount) mustBeOwn(ctx context.Context, pending *rotation.Document) 
 // mustBeAsSeen makes sure that nobody has changed the password of the standby account since Look: it takes the restore version's, or, where
 // an earlier attempt was here, this rotation's, which has says. One that was adopted without a known password can't be told.
 func (m dualAccount) mustBeAsSeen(ctx context.Context) (has bool, err error) {
-	if m.plan.Restore == "" || m.script != nil {
+	if m.plan.Restore == "" && m.plan.Retired == "" || m.script != nil {
 		return false, nil
 	}
+	if retired, err := m.retiredDocument(ctx, m.plan.Retired); err != nil {
+		return false, err
+	} else if retired != nil {
+		if proof := m.tryLogin(ctx, retired); proof.Answer != rotation.RefusedLogin {
+			return false, mustAccept(proof, nil)
+		}
+	}
 	for _, version := range []string{m.plan.Restore, m.plan.Version} {
+		if version == "" {
+			continue
+		}
 		proof, err := m.probe(ctx, version)
 		if err != nil {
 			return false, err
@@ -255,12 +315,16 @@ func (m dualAccount) undo(ctx context.Context) (notes []string, forward bool, er
 		return []string{"account " + m.plan.Standby + " has the password of version " + m.plan.Restore + " again; privileges that were taken from it are not given back"},
 			false, session.SetPassword(ctx, m.plan.Standby, restore.Password)
 	case rotation.StandbyDisable:
-		random, err := m.plan.Password.Generate(m.Random)
+		base, err := m.document(ctx, m.plan.Base)
 		if err != nil {
 			return nil, false, err
 		}
-		return []string{"account " + m.plan.Standby + " has a random password that is kept nowhere, because no version holds its former one"},
-			false, disable(ctx, session, m.plan.Standby, random)
+		retired, err := retiredBy(base, m.plan.Standby)
+		if err != nil {
+			return nil, false, err
+		}
+		return []string{"account " + m.plan.Standby + " is retired: it has a password that is kept nowhere, because no version holds its former one"},
+			false, disable(ctx, session, m.plan.Standby, retired.Password)
 	}
 	return nil, false, nil
 }
@@ -344,4 +408,25 @@ func (m dualAccount) undone(ctx context.Context) (forward bool, err error) {
 	}
 	return false, mustAccept(proof, rotation.Errorf(rotation.Conflict, "account %s does not take the password of version %s, which it had before",
 		m.plan.Standby, m.plan.Restore))
+}
+
+// retire gives the former account a password that is kept nowhere.
+func (m dualAccount) retire(ctx context.Context) (use *rotation.Document, superseded bool, err error) {
+	session, err := m.lockAsAdmin(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer session.Close()
+	current, superseded, err := m.mayRetire(ctx)
+	if err != nil || superseded {
+		return nil, superseded, err
+	}
+	if use, err = retiredBy(current, m.plan.Account); err != nil {
+		return nil, false, err
+	}
+	exists, err := session.Exists(ctx, m.plan.Account)
+	if err == nil && exists {
+		err = session.SetPassword(ctx, m.plan.Account, use.Password)
+	}
+	return use, false, err
 }

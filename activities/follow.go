@@ -99,7 +99,7 @@ func (f *Follower) LastRotated(ctx context.Context, workflowID string) (time.Tim
 	return time.Time{}, nil
 }
 
-// OpenRun gives the run id of the open rotation of the id, "" if none is open.
+// OpenRun gives the run id of the open workflow of the id, "" if none is open.
 func (f *Follower) OpenRun(ctx context.Context, workflowID string) (string, error) {
 	described, err := f.Client.DescribeWorkflowExecution(ctx, workflowID, "")
 	var missing *serviceerror.NotFound

@@ -88,6 +88,9 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	if err := s.findings.Problem(rotation.FindingGrace, s.checkGrace(ctx, req, current.Created)); err != nil {
 		return rotation.Plan{}, err
 	}
+	if err := s.findings.Problem(rotation.FindingRetirement, s.checkRetirement(ctx, req)); err != nil {
+		return rotation.Plan{}, err
+	}
 	s.method = s.methodOf(p.Strategy)
 	if err := s.findings.Problem(rotation.FindingNotAllowed, s.checkRules(doc)); err != nil {
 		return rotation.Plan{}, err
@@ -100,6 +103,12 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	}
 	if err := s.findings.Problem(rotation.FindingPassword, err); err != nil {
 		return rotation.Plan{}, err
+	}
+	if req.EndSessions && s.byAPI {
+		unreachable := rotation.FieldError("EndSessions", "this worker can't reach the server, so it could not end sessions").Advise("give it a way to the server")
+		if err := s.findings.Problem(rotation.FindingRetirement, unreachable); err != nil {
+			return rotation.Plan{}, err
+		}
 	}
 	if p.StalePending != "" {
 		s.note(rotation.WarningPending, "an unfinished rotation left version "+p.StalePending+" pending; it is taken over")
@@ -166,6 +175,17 @@ func (s *scene) checkGrace(ctx context.Context, req rotation.Request, created ti
 			Advise("wait %s more, or ask for it with Now (--now)", left.Round(time.Second))
 	}
 	return nil
+}
+
+// checkRetirement refuses what can't be done about the former credential, and finds out whether the one before it may be about to be retired by an
+// attempt that no lock keeps away.
+func (s *scene) checkRetirement(ctx context.Context, req rotation.Request) error {
+	if err := req.CheckRetirement(s.plan.Strategy); err != nil || s.OpenRun == nil || !s.target.Traits().APIAdmin {
+		return err
+	}
+	run, err := s.OpenRun(ctx, rotation.RetireWorkflowID(req.WorkflowID()))
+	s.plan.Retiring = run != ""
+	return err
 }
 
 func (s *scene) currentRefused(doc *rotation.Document) *rotation.Error {

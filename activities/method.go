@@ -21,11 +21,17 @@ type method interface {
 	// undone proves that it is undone, under the lock, and changes nothing: pending is off, so the next rotation may have begun.
 	// forward is as in undo.
 	undone(ctx context.Context) (forward bool, err error)
+	// retire makes the former credential unusable, under the lock, if this rotation's version is current and logs in. What it gives logs in to the
+	// former credential's account.
+	retire(ctx context.Context) (use *rotation.Document, superseded bool, err error)
 }
 
 func (s *scene) methodOf(strategy rotation.Strategy) method {
-	if strategy == rotation.SingleUser {
+	switch strategy {
+	case rotation.SingleUser:
 		return singleUser{s}
+	case rotation.DualPassword:
+		return dualPassword{s}
 	}
 	return dualAccount{s}
 }
@@ -36,6 +42,27 @@ func (s *scene) lockAs(ctx context.Context, by target.Login) (target.Session, er
 		return s.target.Rehearse(ctx, by, s.pair(), s.script)
 	}
 	return s.target.Lock(ctx, by, s.pair())
+}
+
+// lockOne opens the locked session of who changes a single account: the admin if there is one, else the account itself.
+func (s *scene) lockOne(ctx context.Context, own target.Login) (target.Session, error) {
+	if s.hasAdmin() {
+		return s.lockAsAdmin(ctx)
+	}
+	session, err := s.lockAs(ctx, own)
+	if rotation.CodeOf(err) == errBadLogin {
+		// It was let in a moment ago, so another attempt has changed the password.
+		return nil, rotation.Errorf(rotation.Retryable, "account %s was changed between two logins; looking again", s.plan.Account).WithCode(errBadLogin)
+	}
+	return session, err
+}
+
+// surveyAs looks with the admin secret if there is one, else with a login of the account itself.
+func (s *scene) surveyAs(ctx context.Context, doc *rotation.Document, own target.Login) (target.Survey, error) {
+	if s.hasAdmin() {
+		return s.survey(ctx, doc)
+	}
+	return s.target.Survey(ctx, s.question(own, doc))
 }
 
 // pair is the pair of the accounts, or would be if there were two: a single account is locked under the same name.

@@ -36,7 +36,7 @@ type Rotation struct {
 	// LastRotated gives the end of the latest rotation of a workflow id that ended as Rotated, the zero time if none is known. It may
 	// be nil.
 	LastRotated func(ctx context.Context, workflowID string) (time.Time, error)
-	// OpenRun gives the run id of the open rotation of a workflow id, "" if none is open. It may be nil.
+	// OpenRun gives the run id of the open workflow of an id, "" if none is open. It may be nil.
 	OpenRun func(ctx context.Context, workflowID string) (string, error)
 	// Pause waits; it returns the context's error if that ends first.
 	Pause func(ctx context.Context, d time.Duration) error

@@ -34,7 +34,7 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 	default:
 		m.note(rotation.WarningCurrent, "the current version does not log in, the previous one, "+version+", does; the account gets the new password all the same")
 	}
-	survey, err := m.surveyAs(ctx, doc, by)
+	survey, err := m.surveyAs(ctx, doc, by.login)
 	if err != nil {
 		return m.unlessReadOnly(err)
 	}
@@ -90,13 +90,6 @@ func (m singleUser) whichWorks(ctx context.Context) (someone, string, error) {
 	return own, version, err
 }
 
-func (m singleUser) surveyAs(ctx context.Context, doc *rotation.Document, by someone) (target.Survey, error) {
-	if m.hasAdmin() {
-		return m.survey(ctx, doc)
-	}
-	return m.target.Survey(ctx, m.question(by.login, doc))
-}
-
 func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (SetResult, error) {
 	by, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version, m.plan.StalePending, m.plan.Previous)
 	if err != nil {
@@ -109,7 +102,7 @@ func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (Set
 		return SetResult{}, rotation.Errorf(rotation.Conflict, "no version of secret %s logs in as %s: somebody else changed the account",
 			m.plan.Secret, m.plan.Account).WithCode(errBadLogin)
 	}
-	session, err := m.session(ctx, by.login)
+	session, err := m.lockOne(ctx, by.login)
 	if err != nil {
 		return SetResult{}, err
 	}
@@ -142,19 +135,6 @@ func (m singleUser) complete(ctx context.Context, pending *rotation.Document) er
 	return session.SetPassword(ctx, m.plan.Account, pending.Password)
 }
 
-// session is a locked one, of the admin if there is one, else of the account itself.
-func (m singleUser) session(ctx context.Context, own target.Login) (target.Session, error) {
-	if m.hasAdmin() {
-		return m.lockAsAdmin(ctx)
-	}
-	session, err := m.lockAs(ctx, own)
-	if rotation.CodeOf(err) == errBadLogin {
-		// It was let in a moment ago, so another attempt has changed the password.
-		return nil, rotation.Errorf(rotation.Retryable, "account %s was changed between two logins; looking again", m.plan.Account).WithCode(errBadLogin)
-	}
-	return session, err
-}
-
 // differences: there is one account, and its privileges are its own.
 func (m singleUser) differences(context.Context, *rotation.Document, *rotation.Document) ([]string, error) {
 	return nil, nil
@@ -168,7 +148,7 @@ func (m singleUser) undo(ctx context.Context) (notes []string, forward bool, err
 	if version == "" {
 		return nil, false, m.neither()
 	}
-	session, err := m.session(ctx, own.login)
+	session, err := m.lockOne(ctx, own.login)
 	if err != nil {
 		return nil, false, err
 	}
@@ -192,7 +172,7 @@ func (m singleUser) undone(ctx context.Context) (forward bool, err error) {
 	if version == "" {
 		return false, m.neither()
 	}
-	session, err := m.session(ctx, own.login)
+	session, err := m.lockOne(ctx, own.login)
 	if err != nil {
 		return false, err
 	}
@@ -207,4 +187,9 @@ func (m singleUser) undone(ctx context.Context) (forward bool, err error) {
 func (m singleUser) neither() *rotation.Error {
 	return rotation.Errorf(rotation.Conflict, "account %s takes neither the current version's password nor this rotation's: somebody else changed it",
 		m.plan.Account).WithCode(errBadLogin)
+}
+
+// retire: the former password went with the change.
+func (m singleUser) retire(ctx context.Context) (use *rotation.Document, superseded bool, err error) {
+	return m.mayRetire(ctx)
 }

@@ -127,6 +127,8 @@ func (w *run) changes() string {
 		return "an unfinished rotation had changed the password of account `" + p.Account + "`"
 	case !w.setStarted:
 		return "this rotation has changed nothing"
+	case p.Strategy == rotation.DualPassword:
+		return "this rotation was giving account `" + p.Account + "` the new password beside the present one"
 	case p.Strategy != rotation.DualAccount:
 		return "this rotation was changing the password of account `" + p.Account + "`"
 	case p.StandbyExists:
@@ -218,6 +220,8 @@ func (w *run) rollbackMeans() string {
 	switch {
 	case !w.setStarted && !p.Adopted:
 		return take
+	case p.Strategy == rotation.DualPassword:
+		return "leave account `" + p.Account + "` with the password of version `" + p.Base + "` alone, " + take
 	case p.Strategy != rotation.DualAccount:
 		return "if account `" + p.Account + "` does not have the new password yet, " + take + "; if it has, there is no way back without locking clients out, and it goes forward"
 	case !p.StandbyExists:

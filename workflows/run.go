@@ -23,6 +23,7 @@ func (w *run) rotate() (*rotation.Result, error) {
 	for {
 		switch {
 		case err == nil:
+			w.former = w.retireFormer()
 			return w.close(rotation.Rotated, nil)
 		case temporal.IsCanceledError(err):
 			w.cancelled = true
@@ -62,6 +63,13 @@ func (w *run) forward() error {
 	if w.plan.StalePending != "" {
 		w.say(w.live, rotation.StateWaiting, "waiting until no attempt of the unfinished rotation of version "+w.plan.StalePending+" can be running any more")
 		if err := w.sleep(w.live, w.plan.LongestAttempt, "wait out attempts of an unfinished rotation"); err != nil {
+			return err
+		}
+	}
+	if w.plan.Retiring {
+		// With a version pending no attempt to retire begins any more.
+		w.say(w.live, rotation.StateWaiting, "waiting until no attempt to retire the former credential of the rotation before can be running any more")
+		if err := w.sleep(w.live, w.plan.LongestAttempt, "wait out attempts to retire the former credential"); err != nil {
 			return err
 		}
 	}
@@ -204,6 +212,7 @@ func (w *run) close(outcome rotation.Outcome, reason *rotation.Failure) (*rotati
 		if p.Strategy == rotation.SingleUser {
 			result.Exposure = max(w.moved.Sub(w.changed), 0)
 		}
+		result.FormerCredential = w.former
 		if w.created {
 			result.Notes = append(result.Notes, "account "+p.Standby+" was created")
 		}

@@ -57,6 +57,9 @@ func (w *run) forwardOnly(step rotation.Step) string {
 	case w.plan.Strategy == rotation.SingleUser:
 		return "The test has passed, so the rotation only goes forward. Until the stage is moved, the current version does not log in: clients that read it now are locked out."
 	}
+	if w.plan.Strategy == rotation.DualPassword {
+		return "The test has passed, so the rotation only goes forward. Clients are not affected: " + w.plan.Account + " takes both passwords."
+	}
 	return "The test has passed, so the rotation only goes forward. Clients are not affected: " + w.plan.Account + " and " + w.plan.Next() + " both log in."
 }
 
@@ -67,6 +70,8 @@ func (w *run) afterwards(step rotation.Step) string {
 		return "Nothing was changed so far, and then the rotation is refused."
 	case step == rotation.StepRollback:
 		return "Then a person has to decide."
+	case step == rotation.StepRetire:
+		return "Then the rotation ends as Rotated, and a workflow of its own goes on trying."
 	case w.req.OnFailure == rotation.OnFailurePark && w.setStarted:
 		return "Then a person has to decide."
 	}
@@ -107,10 +112,15 @@ func (w *run) sentence(step rotation.Step) string {
 	case rotation.StepSet:
 		return sentenceCase(w.setting()) + "."
 	case rotation.StepTest:
-		if p.Strategy == rotation.DualAccount {
+		switch p.Strategy {
+		case rotation.DualAccount:
 			return "Logging in as " + p.Standby + " on " + p.Address + " and comparing its privileges with those of " + p.Account + "."
+		case rotation.DualPassword:
+			return "Logging in as " + p.Account + " on " + p.Address + " with the new password, and with the one that clients use."
 		}
 		return "Logging in as " + p.Account + " on " + p.Address + " with the new password."
+	case rotation.StepRetire:
+		return "The new version is current. Making the former credential of account " + p.Account + " unusable."
 	case rotation.StepEnd:
 		return "Making version " + p.Version + " current. The test has passed: from here it only goes forward."
 	}
@@ -119,8 +129,11 @@ func (w *run) sentence(step rotation.Step) string {
 
 // setting says what Set does.
 func (w *run) setting() string {
-	if w.plan.Strategy == rotation.DualAccount {
+	switch w.plan.Strategy {
+	case rotation.DualAccount:
 		return "set standby account " + w.plan.Standby + " on " + w.plan.Address
+	case rotation.DualPassword:
+		return "give account " + w.plan.Account + " on " + w.plan.Address + " the new password beside the present one"
 	}
 	return "change the password of account " + w.plan.Account + " on " + w.plan.Address
 }
@@ -130,7 +143,7 @@ func (w *run) closed(result *rotation.Result) {
 	text := string(result.Outcome) + "."
 	switch {
 	case result.Outcome == rotation.Rotated:
-		text = fmt.Sprintf("Rotated: version %s of secret %s is current and logs in as %s.", result.Version, result.Secret, result.Account)
+		text = fmt.Sprintf("Rotated: version %s of secret %s is current and logs in as %s.%s", result.Version, result.Secret, result.Account, formerWords(result))
 	case result.Reason != nil:
 		text = fmt.Sprintf("%s: %s", result.Outcome, result.Reason.Text)
 	}
@@ -139,6 +152,20 @@ func (w *run) closed(result *rotation.Result) {
 			"\n\nProof: `api`. Nobody logged in, because the worker can't reach the server: the cloud's API says that the account is available."
 	}
 	w.say(w.root, rotation.StateEnded, text)
+}
+
+// formerWords say whether the former credential still works.
+func formerWords(result *rotation.Result) string {
+	f := result.FormerCredential
+	switch {
+	case f.Retired != nil && !f.Retired.Superseded && result.Strategy != rotation.SingleUser:
+		return fmt.Sprintf(" Version %s no longer logs in.", result.Former)
+	case f.Failure != nil && f.Valid:
+		return fmt.Sprintf(" **Version %s may still log in**: %s.", result.Former, f.Failure.Text)
+	case !f.Until.IsZero():
+		return fmt.Sprintf(" Version %s logs in until %s, when workflow `%s` retires it.", result.Former, clock(f.Until), f.Workflow)
+	}
+	return ""
 }
 
 func sentenceCase(s string) string {

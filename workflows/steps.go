@@ -52,6 +52,7 @@ type run struct {
 	// proof is how the outcome was proven.
 	proof    string
 	leftOut  []string
+	former   *rotation.FormerCredential
 	notes    []string
 	decision *rotation.Decision
 	// situation is what the rotation left when it parked last.
@@ -61,7 +62,7 @@ type run struct {
 }
 
 // attempt asks for one activity and gives its error as *failed, or as a cancellation.
-func (w *run) attempt(ctx workflow.Context, step rotation.Step, activity, input, result any) error {
+func attempt(ctx workflow.Context, step rotation.Step, activity, input, result any) error {
 	err := workflow.ExecuteActivity(ctx, activity, input).Get(ctx, result)
 	if err == nil || temporal.IsCanceledError(err) {
 		return err
@@ -117,7 +118,7 @@ func (w *run) look() error {
 	return w.step(w.live, rotation.StepLook, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "look at secret "+w.req.Name()+" and its database")
 		input := activities.LookInput{Request: w.req, Version: workflow.GetInfo(ctx).OriginalRunID}
-		return w.attempt(ctx, rotation.StepLook, steps.Look, input, &w.plan)
+		return attempt(ctx, rotation.StepLook, steps.Look, input, &w.plan)
 	})
 }
 
@@ -125,7 +126,7 @@ func (w *run) new(ctx workflow.Context) error {
 	return w.step(ctx, rotation.StepNew, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "put a pending version for account "+w.plan.Next())
 		var result activities.NewResult
-		err := w.attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
+		err := attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
 		var f *failed
 		if err != nil && (!errors.As(err, &f) || f.Unanswered || f.Attempt != 1) {
 			w.putUncertain = true
@@ -140,7 +141,7 @@ func (w *run) set(ctx workflow.Context) error {
 		w.setStarted = true
 		asked := workflow.Now(ctx)
 		var result activities.SetResult
-		err := w.attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
+		err := attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
 		var f *failed
 		if !errors.As(err, &f) || f.Unanswered || f.Attempt != 1 || f.Kind == rotation.Retryable && !f.Untried {
 			w.setUncertain = true
@@ -163,7 +164,7 @@ func (w *run) test(ctx workflow.Context) (differences []string, err error) {
 	err = w.step(ctx, rotation.StepTest, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "log in as "+w.plan.Next()+" on "+w.plan.Address)
 		var result activities.TestResult
-		err := w.attempt(ctx, rotation.StepTest, steps.Test, activities.StepInput{Plan: w.plan}, &result)
+		err := attempt(ctx, rotation.StepTest, steps.Test, activities.StepInput{Plan: w.plan}, &result)
 		differences, w.tls = result.Differences, result.TLS
 		return err
 	})
@@ -175,7 +176,7 @@ func (w *run) endStep(ctx workflow.Context) (result activities.EndResult, err er
 	err = w.step(ctx, rotation.StepEnd, 0, func(ctx workflow.Context) error {
 		ctx = w.timing.endOptions(ctx, "make version "+w.plan.Version+" current")
 		result = activities.EndResult{}
-		err := w.attempt(ctx, rotation.StepEnd, steps.End, activities.EndInput{Plan: w.plan, Uncertain: w.uncertain}, &result)
+		err := attempt(ctx, rotation.StepEnd, steps.End, activities.EndInput{Plan: w.plan, Uncertain: w.uncertain}, &result)
 		var f *failed
 		if errors.As(err, &f) && !f.Untried {
 			w.endFailed = true
@@ -198,7 +199,7 @@ func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, 
 	}
 	err = w.step(ctx, rotation.StepRollback, patience, func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "bring "+w.plan.Next()+" on "+w.plan.Address+" and the secret's stages back")
-		err := w.attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain, SetUncertain: w.setUncertain}, &result)
+		err := attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain, SetUncertain: w.setUncertain}, &result)
 		if urgent {
 			return notForGood(err)
 		}

@@ -62,7 +62,7 @@ func (f *requestFlags) bind(cmd *cobra.Command) {
 	f.secretFlags.bind(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.instance, "instance", "", "ApsaraDB RDS instance; with it the target is apsara-rds")
-	flags.StringVar(&f.strategy, "strategy", "", "dual-account or single-user (default: what the secret's document says)")
+	flags.StringVar(&f.strategy, "strategy", "", "dual-account, single-user or dual-password (default: what the secret's document says)")
 	flags.StringVar(&f.grace, "grace", "", "how long a credential stays good after it was current (default "+rotation.DefaultGrace.String()+")")
 	flags.BoolVar(&f.adoptStandby, "adopt-standby", false, "take over a standby account to which no version of the secret logs in")
 	flags.BoolVar(&f.acceptHistory, "accept-password-history", false, "rotate although the server's password history may forbid a rollback")

@@ -22,8 +22,10 @@ const (
 
 // course is where one rotation stands: the workflow's part, in the small.
 type course struct {
-	id     string
-	now    bool
+	id  string
+	now bool
+	// dual asks for strategy dual-password.
+	dual   bool
 	step   rotation.Step
 	tries  int
 	rounds int
@@ -45,7 +47,11 @@ func (c course) clone() course { return c }
 func (c *course) input() any {
 	switch c.step {
 	case rotation.StepLook:
-		return activities.LookInput{Version: c.id, Request: rotation.Request{SecretName: secretName, RegionId: "r", Now: c.now}}
+		req := rotation.Request{SecretName: secretName, RegionId: "r", Now: c.now}
+		if c.dual {
+			req.Strategy = rotation.DualPassword
+		}
+		return activities.LookInput{Version: c.id, Request: req}
 	case rotation.StepEnd:
 		return activities.EndInput{Plan: c.plan, Uncertain: c.uncertain}
 	case rotation.StepRollback:

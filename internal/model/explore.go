@@ -26,8 +26,12 @@ const mostRotations = 2
 type Options struct {
 	// Single: one account, strategy single-user.
 	Single bool
-	// Partner: the secret has been rotated before.
+	// DualPassword: one account that can take two passwords, strategy dual-password; with Single it changes itself, else it has an admin.
+	DualPassword bool
+	// Partner: the secret has been rotated before, and the former credential still works.
 	Partner bool
+	// MovedBack, with two passwords: somebody has moved the current stage back to the version before, whose password is the second one.
+	MovedBack bool
 	// Rotations that follow each other, mostRotations at most.
 	Rotations int
 	Budget    Budget
@@ -95,7 +99,7 @@ type Report struct {
 // Explore tries every order of events, breadth first, so that the first violation found is a shortest one.
 func Explore(o Options) Report {
 	report := Report{Outcomes: map[rotation.Outcome]int{}}
-	first := &state{w: initial(o.Single, o.Partner), budget: o.Budget}
+	first := &state{w: initial(o), budget: o.Budget}
 	first.w.off, first.w.swaps = o.Off, o.Swaps
 	first.w.noSessions = o.NoSessions
 	seen := map[[32]byte]bool{first.key(): true}
@@ -138,7 +142,7 @@ func (s *state) successors(o Options) []*state {
 	open := s.open()
 	if open < 0 && len(s.courses) < o.Rotations {
 		n := s.clone(fmt.Sprintf("rotation %d begins", len(s.courses)+1))
-		c := course{id: fmt.Sprintf("v%d", len(s.courses)+1), now: true, before: n.w.clone(), off: o.Off}
+		c := course{id: fmt.Sprintf("v%d", len(s.courses)+1), now: true, dual: o.DualPassword, before: n.w.clone(), off: o.Off}
 		c.to(rotation.StepLook)
 		n.courses = append(n.courses, c)
 		next = append(next, n)
@@ -255,7 +259,7 @@ func (s *state) check() string {
 	if !s.w.logsIn(s.w.current) && !s.exposed() && s.w.stranger == "" {
 		return "readers: the current version does not log in"
 	}
-	if !s.w.single && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.accounts[base].password != theirs {
+	if (!s.w.single || s.w.dual) && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.accounts[base].password != theirs {
 		return "readers: the version that was current within the grace time does not log in"
 	}
 	if latest := len(s.courses) - 1; latest >= 0 {
@@ -282,7 +286,7 @@ func (s *state) check() string {
 // exposed is the one exception: with one account the password is changed and the stage not yet moved. Somebody has to be on the way
 // to move it: an open rotation, or the next one after a termination.
 func (s *state) exposed() bool {
-	if !s.w.single {
+	if !s.w.single || s.w.dual {
 		return false
 	}
 	latest := s.courses[len(s.courses)-1]
@@ -316,6 +320,8 @@ func (s *state) checkOutcome(i int) string {
 			return "the pending stage is still on its version"
 		case len(s.w.accounts) > len(c.before.accounts) && !s.w.othersSet():
 			return "the account that it created is there"
+		case s.w.dual && s.w.logsIn(c.plan.Version):
+			return "the account takes the password of the version that was rolled back"
 		case c.plan.Restore != "" && !s.w.logsIn(c.plan.Restore) && !s.w.othersSet():
 			return "the standby account does not have its former password"
 		}

@@ -36,6 +36,10 @@ func TestProtocolHolds(t *testing.T) {
 			"first rotation": func(*model.Options) {},
 			"with a partner": func(o *model.Options) { o.Partner = true },
 			"single user":    func(o *model.Options) { o.Single = true },
+			"two passwords":  func(o *model.Options) { o.DualPassword = true },
+			"two passwords, the former one still there": func(o *model.Options) { o.DualPassword, o.Partner = true, true },
+			"two passwords, the stage moved back":       func(o *model.Options) { o.DualPassword, o.MovedBack = true, true },
+			"two passwords of its own":                  func(o *model.Options) { o.DualPassword, o.Single = true, true },
 		} {
 			t.Run(kind+", "+name, func(t *testing.T) {
 				t.Parallel()
@@ -60,6 +64,8 @@ func TestProtocolHolds(t *testing.T) {
 func TestStrangersAreNotUndone(t *testing.T) {
 	for kind, options := range map[string]model.Options{
 		"first rotation": {}, "with a partner": {Partner: true}, "single user": {Single: true},
+		"two passwords": {DualPassword: true}, "two passwords, the former one still there": {DualPassword: true, Partner: true},
+		"two passwords of its own": {DualPassword: true, Single: true},
 	} {
 		for name, budget := range map[string]model.Budget{
 			"nothing else": {}, "a crash": {Crashes: 1}, "a failure": {Denials: 1}, "a lost answer": {LostAnswers: 1},

@@ -227,7 +227,7 @@ func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
 		if p.believes() {
 			return target.Proof{Answer: rotation.Accepted, Server: "s", TLS: "none"}, nil
 		}
-		if !exists || a.password != login.Password.Reveal() {
+		if !exists || !a.takes(login.Password.Reveal()) {
 			return target.Proof{Answer: rotation.RefusedLogin, Code: "1045", Server: "s"}, nil
 		}
 		return target.Proof{Answer: rotation.Accepted, Server: "s", TLS: "none"}, nil
@@ -241,7 +241,7 @@ func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
 func (p *port) Survey(_ context.Context, q target.Question) (target.Survey, error) {
 	v, err := p.call("survey", true, func() (any, error) {
 		_, exists := p.w.accounts[q.Pair.Standby(q.Current)]
-		return target.Survey{Server: "s", StandbyExists: exists}, nil
+		return target.Survey{Server: "s", StandbyExists: exists, SecondPassword: p.w.accounts[q.Current].second != ""}, nil
 	})
 	survey, _ := v.(target.Survey)
 	return survey, err
@@ -253,7 +253,7 @@ func (p *port) Lock(_ context.Context, by target.Login, _ rotation.Pair) (target
 		return &session{p: p, free: true}, nil
 	}
 	_, err := p.call("lock", true, func() (any, error) {
-		if p.w.single && p.w.accounts[by.Account].password != by.Password.Reveal() {
+		if p.w.single && !p.w.accounts[by.Account].takes(by.Password.Reveal()) {
 			return nil, rotation.Errorf(rotation.Permanent, "refused").WithCode("1045")
 		}
 		if p.w.off == KillsHolder && p.w.lock != 0 {
@@ -332,7 +332,7 @@ func (s *session) SetOwnPassword(_ context.Context, old, new rotation.Secret) er
 		if s.p.w.accounts[base].password != old.Reveal() {
 			return nil, rotation.Errorf(rotation.Retryable, "not the old password").WithCode("3891")
 		}
-		s.p.w.accounts[base] = account{new.Reveal(), true}
+		s.p.w.accounts[base] = account{password: new.Reveal(), equal: true}
 		s.p.touched()
 		return nil, nil
 	})

@@ -52,7 +52,7 @@ func (w *world) meddle(how string) bool {
 		standby.password = theirs
 		w.accounts[suffixed] = standby
 	case createsStandby:
-		if exists || w.single {
+		if exists || w.single || w.dual {
 			return false
 		}
 		w.accounts[suffixed] = account{password: theirs}
@@ -62,7 +62,9 @@ func (w *world) meddle(how string) bool {
 		}
 		delete(w.accounts, suffixed)
 	case changesCurrent:
-		w.accounts[base] = account{theirs, true}
+		current := w.accounts[base]
+		current.password = theirs
+		w.accounts[base] = current
 	case deletesSecret:
 		w.deleted = true
 	case revokes:
@@ -81,11 +83,11 @@ func (w *world) meddle(how string) bool {
 // rotatedByOthers is a second rotator's work, up to the stage or with it.
 func (w *world) rotatedByOthers(whole bool) {
 	name := base
-	if found, _ := w.find(w.current); !w.single && found.account == base {
+	if found, _ := w.find(w.current); !w.single && !w.dual && found.account == base {
 		name = suffixed
 	}
 	w.versions = append(w.versions, version{theirs, name, theirs})
-	w.accounts[name] = account{theirs, true}
+	w.accounts[name] = account{password: theirs, equal: true}
 	w.pending = theirs
 	if whole {
 		w.previous, w.current, w.pending = w.current, theirs, ""

@@ -29,6 +29,8 @@ type version struct {
 // account is one account of the target.
 type account struct {
 	password string
+	// second is taken, too, "" if there is none.
+	second string
 	// equal: it may do what the current account may, nothing less and nothing more.
 	equal bool
 }
@@ -48,6 +50,8 @@ type world struct {
 	noSessions bool
 	// single: one account, which has no admin and changes itself.
 	single bool
+	// dual: one account, which can take two passwords.
+	dual bool
 	// stranger is what somebody else has done, "" if nobody has.
 	stranger string
 	// decided: a person has decided since; what is done then is theirs to answer for.
@@ -58,15 +62,21 @@ type world struct {
 }
 
 // initial is a secret that has been rotated before, or one without a partner yet.
-func initial(single, partner bool) world {
-	w := world{accounts: map[string]account{base: {"v0-password", true}}, current: "v0", single: single}
-	if single {
+func initial(o Options) world {
+	w := world{accounts: map[string]account{base: {password: "v0-password", equal: true}}, current: "v0", single: o.Single, dual: o.DualPassword}
+	if o.Single || o.DualPassword {
 		w.versions = append(w.versions, version{"v-1", base, "v-1-password"})
 		w.previous = "v-1"
-	} else if partner {
+		if o.Partner {
+			w.accounts[base] = account{"v0-password", "v-1-password", true}
+		}
+		if o.MovedBack {
+			w.accounts[base] = account{"v-1-password", "v0-password", true}
+		}
+	} else if o.Partner {
 		w.versions = append(w.versions, version{"v-1", suffixed, "v-1-password"})
 		w.previous = "v-1"
-		w.accounts[suffixed] = account{"v-1-password", true}
+		w.accounts[suffixed] = account{password: "v-1-password", equal: true}
 	}
 	w.versions = append(w.versions, version{"v0", base, "v0-password"})
 	return w
@@ -119,7 +129,11 @@ func (w *world) list() rotation.Versions {
 func (w *world) logsIn(id string) bool {
 	v, ok := w.find(id)
 	a, exists := w.accounts[v.account]
-	return ok && exists && a.password == v.password
+	return ok && exists && a.takes(v.password)
+}
+
+func (a account) takes(password string) bool {
+	return a.password == password || a.second != "" && a.second == password
 }
 
 func (w *world) key(b *strings.Builder) {
@@ -128,7 +142,7 @@ func (w *world) key(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "|%s %s %s|", w.current, w.pending, w.previous)
 	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
-		fmt.Fprintf(b, "%s %s %t,", name, w.accounts[name].password, w.accounts[name].equal)
+		fmt.Fprintf(b, "%s %v,", name, w.accounts[name])
 	}
 	fmt.Fprintf(b, "|%d %s %t", w.lock, w.stranger, w.decided)
 }

@@ -121,7 +121,7 @@ const (
 	StandbyDrop StandbyAction = "drop"
 	// StandbyRestore: it gets the restore version's password back.
 	StandbyRestore StandbyAction = "restore"
-	// StandbyDisable: no version holds its former password; it gets a random one that is kept nowhere.
+	// StandbyDisable: no version holds its former password; it gets one that is kept nowhere (RetiredPassword).
 	StandbyDisable StandbyAction = "disable"
 )
 

@@ -255,6 +255,13 @@ func (d *Document) With(account string, password Secret) Secret {
 	return NewSecret(b.String())
 }
 
+// As is the document of another account and password, for logins.
+func (d *Document) As(account string, password Secret) *Document {
+	other := *d
+	other.Account, other.Password, other.Version = account, password, ""
+	return &other
+}
+
 // SameBut says whether two documents differ in nothing but account and password, whatever the order of their fields and the space
 // between them. A pending version that leads to another server, say, was not made by a rotation.
 func (d *Document) SameBut(other *Document) bool {

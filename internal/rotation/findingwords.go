@@ -36,6 +36,9 @@ const (
 	FindingMissing       = "account-missing"
 	FindingUnclonable    = "account-unclonable"
 	FindingHosts         = "several-hosts"
+	FindingOwnRights     = "own-rights"
+	FindingSecond        = "second-password-foreign"
+	FindingRetirement    = "retirement"
 	FindingForeign       = "standby-foreign"
 	FindingStandby       = "standby"
 	FindingStale         = "pending-differs"
@@ -63,6 +66,8 @@ const (
 	WarningLocked      = "standby-locked"
 	WarningExpired     = "standby-expired"
 	WarningSecond      = "second-password"
+	WarningLeftover    = "former-password"
+	WarningRetired     = "standby-retired"
 	WarningLeftOut     = "privilege-left-out"
 	WarningLeveling    = "standby-note"
 	WarningAnonymous   = "anonymous-account"
@@ -108,6 +113,9 @@ var advice = map[string]string{
 	FindingAccountName:   "give the account a shorter name",
 	FindingMissing:       "create the account, or correct its name in the document",
 	FindingUnclonable:    "change the current account so that another can be made its equal, or rotate with strategy single-user",
+	FindingOwnRights:     "give the account the right, or the secret an admin secret",
+	FindingSecond:        "if nobody uses it, end it with ALTER USER ... DISCARD OLD PASSWORD",
+	FindingRetirement:    "ask for another treatment of the former credential (RetireFormer, RetireWhenIdle, EndSessions)",
 	FindingHosts:         "give the secret an admin secret, which can change the account on all hosts",
 	FindingForeign:       "drop the account if it is not needed, or take it over with AdoptStandby (--adopt-standby)",
 	FindingStandby:       "look at the standby account",
@@ -133,6 +141,8 @@ var advice = map[string]string{
 	WarningLocked:      "nothing has to be done if it was meant: the next rotation makes it as open as the current account",
 	WarningExpired:     "nothing has to be done: the new password ends it",
 	WarningSecond:      "end it with ALTER USER ... DISCARD OLD PASSWORD if nobody uses it",
+	WarningLeftover:    "nothing has to be done: it was current before, and the grace time is over",
+	WarningRetired:     "nothing has to be done: the rotation gives it a password again",
 	WarningLeftOut:     "grant the privilege to the admin account WITH GRANT OPTION if the standby account needs it",
 	WarningLeveling:    "look whether it was meant",
 	WarningAnonymous:   "drop the anonymous account: DROP USER ''@'...'",

@@ -21,6 +21,12 @@ type Plan struct {
 	// Restore is the version whose password the standby account has; "" if there is no standby account, or if no version
 	// of the secret logs in to it.
 	Restore string `json:",omitempty"`
+	// Retired, where Restore is "", is the version of which the standby account has the retired password (see RetiredPassword).
+	Retired string `json:",omitempty"`
+	// Retiring: the former credential of the rotation before may be about to be retired, by an attempt that no lock keeps away.
+	Retiring bool `json:",omitempty"`
+	// Leftover, with two passwords, is the version whose password the account took beside the current one; "" if there was none.
+	Leftover string `json:",omitempty"`
 	// StalePending is a version of an unfinished rotation that carried the pending stage.
 	StalePending string `json:",omitempty"`
 	// Previous is the version that was current before the base version, "" if none is known.
@@ -111,6 +117,8 @@ type Result struct {
 	Proof string `json:",omitempty"`
 	// TLS says in words how the login that proved the outcome was protected.
 	TLS string `json:",omitempty"`
+	// FormerCredential says, of one that was Rotated, whether the credential before it still works.
+	FormerCredential *FormerCredential `json:",omitempty"`
 	// Exposure is how long the secret's current version did not log in: from the change in the database to the move of the
 	// stage. Only single-user has one; where a step died in between, it is an upper bound.
 	Exposure time.Duration `json:",omitempty"`

@@ -42,6 +42,13 @@ type Request struct {
 	AcceptPasswordHistory bool `json:",omitempty"`
 	// Password says what new passwords look like; absent: as the worker is set up.
 	Password PasswordPolicy `json:",omitzero"`
+	// RetireFormer says when the credential that was current before is made unusable: "never", "now", or after a Go duration. Absent: never, and
+	// with strategy dual-password after Grace.
+	RetireFormer string `json:",omitempty"`
+	// RetireWhenIdle waits with it until nobody is logged in with the former credential.
+	RetireWhenIdle bool `json:",omitempty"`
+	// EndSessions ends the sessions of the former credential's account when it is retired.
+	EndSessions bool `json:",omitempty"`
 	// OnFailure is "rollback" (absent) or "park".
 	OnFailure string `json:",omitempty"`
 	// Patience is how long New, Set and Test are tried (a Go duration); absent: 15m.
@@ -59,6 +66,7 @@ func (r *Request) fields() map[string]any {
 		"Strategy": &r.Strategy, "Now": &r.Now, "Grace": &r.Grace, "AdoptStandby": &r.AdoptStandby,
 		"AcceptPasswordHistory": &r.AcceptPasswordHistory, "Password": &r.Password,
 		"OnFailure": &r.OnFailure, "Patience": &r.Patience, "Proof": &r.Proof,
+		"RetireFormer": &r.RetireFormer, "RetireWhenIdle": &r.RetireWhenIdle, "EndSessions": &r.EndSessions,
 	}
 }
 
@@ -223,7 +231,7 @@ func (r Request) Check() (Request, []*Error) {
 	default:
 		add(FieldError("OnFailure", "%q is unknown; known: %s, %s", printable(r.OnFailure), OnFailureRollback, OnFailurePark))
 	}
-	for _, problem := range r.Password.problems() {
+	for _, problem := range slices.Concat(r.Password.problems(), r.retireProblems()) {
 		add(problem)
 	}
 	for _, d := range []struct {

@@ -8,10 +8,12 @@ const (
 	DualAccount Strategy = "dual-account"
 	// SingleUser replaces the password of the one account.
 	SingleUser Strategy = "single-user"
+	// DualPassword has one account, which takes two passwords until the grace time is over (MySQL 8.0.14 and later).
+	DualPassword Strategy = "dual-password"
 )
 
 // Strategies are those that a request can ask for.
-var Strategies = []Strategy{DualAccount, SingleUser}
+var Strategies = []Strategy{DualAccount, SingleUser, DualPassword}
 
 // Step is one step of a rotation.
 type Step string
@@ -23,6 +25,8 @@ const (
 	StepTest     Step = "test"
 	StepEnd      Step = "end"
 	StepRollback Step = "rollback"
+	// StepRetire comes after End, where the request asks for it.
+	StepRetire Step = "retire"
 )
 
 // Outcome is how a rotation ended. A parked rotation has none: it is open and waits for a person.
@@ -72,6 +76,7 @@ const (
 	TargetMySQL       = "mysql"
 	TargetApsaraRDS   = "apsara-rds"
 	WorkflowType      = "RotateSecret"
+	RetireWorkflow    = "RetireFormer"
 	QueryStatus       = "status"
 	UpdateRetry       = "retry"
 	UpdateRollback    = "rollback"

@@ -77,7 +77,9 @@ type Survey struct {
 	KeepsPasswords bool
 	// Divided: the account whose password is changed exists on several hosts, which change one after the other.
 	Divided bool
-	Notes   []string
+	// SecondPassword: the current account takes a second password; it is looked at with a strategy that is about those.
+	SecondPassword bool
+	Notes          []string
 }
 
 // Target accepts credentials.
@@ -100,6 +102,20 @@ type Script struct{ Lines []string }
 
 // Add adds a line.
 func (s *Script) Add(line string) { s.Lines = append(s.Lines, line) }
+
+// SessionLister is a Target on which it can be seen who is logged in.
+type SessionLister interface {
+	// Sessions lists the sessions of the account that were opened before the one that it opens itself, and ends them if asked. An account sees
+	// and ends its own; another login needs the right to see and end others', which is checked first.
+	Sessions(ctx context.Context, by Login, account string, end bool) (Sessions, error)
+}
+
+// Sessions are those of one account.
+type Sessions struct {
+	rotation.Sessions
+	// Logins is how many logins of the account the server has counted since it started, without this one's; 0 where it does not say.
+	Logins int64
+}
 
 // Question is what a survey is for.
 type Question struct {
@@ -141,6 +157,18 @@ type Disabler interface {
 	// Disable gives the account a password that nobody has, on the host that a login meets last: until then the login tells that it is
 	// not done.
 	Disable(ctx context.Context, account string, unknown rotation.Secret) error
+}
+
+// TwoPasswords is a Session of a server on which an account can take two passwords. It changes the session's own account, where the session
+// is that account's, and others as an admin.
+type TwoPasswords interface {
+	// SecondPassword says whether the account takes a second password; known is false where the session may not see that.
+	SecondPassword(ctx context.Context, account string) (exists, known bool, err error)
+	// SetBoth makes the account take kept and next and no other password, at once. likely are passwords that may be the first one of the
+	// account now: who changes itself has to name that one. keptIsFirst says that it is certainly kept.
+	SetBoth(ctx context.Context, account string, kept, next rotation.Secret, keptIsFirst bool, likely ...rotation.Secret) error
+	// SetOnly makes the account take only this password, at once.
+	SetOnly(ctx context.Context, account string, only rotation.Secret, likely ...rotation.Secret) error
 }
 
 // Change is what was done to an account, in words.

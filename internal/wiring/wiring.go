@@ -64,6 +64,7 @@ func Register(w Registry, c client.Client, steps *activities.Rotation, settings 
 	rotations := &workflows.Rotations{Timing: Timing(settings), Attributes: attributes, StuckAfter: settings.StuckAfter}
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
+	w.RegisterWorkflowWithOptions(rotations.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
 	w.RegisterActivity(steps)
 	w.RegisterActivityWithOptions((&activities.Follower{Client: c, Wait: settings.StepTimeout / 3}).Follow, activity.RegisterOptions{Name: "Follow"})
 }

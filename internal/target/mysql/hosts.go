@@ -25,7 +25,7 @@ func (s *session) setPassword(ctx context.Context, name string, password rotatio
 		return rotation.Errorf(rotation.Conflict, "account %q does not exist on %s any more", name, s.address())
 	}
 	s.sort(set, own)
-	return s.note(account.SetPassword(ctx, s.conn.Conn, s.server, set, password, false))
+	return s.note(account.SetPassword(ctx, s.conn.Conn, s.server, set, password))
 }
 
 // divided says whether the accounts of a name change one after the other. From MySQL 8.0 on all hosts change together.

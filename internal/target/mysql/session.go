@@ -116,7 +116,7 @@ func (s *session) SetOwnPassword(ctx context.Context, old, new rotation.Secret) 
 	if err := s.guard(ctx); err != nil {
 		return err
 	}
-	err := s.note(account.SetOwnPassword(ctx, s.conn.Conn, s.server, old, new, false))
+	err := s.note(account.SetOwnPassword(ctx, s.conn.Conn, s.server, old, new))
 	var e *rotation.Error
 	if errors.As(err, &e) && e.Code == codeOldPasswordWrong {
 		// Another attempt was faster, or a person: a login tells.

@@ -57,6 +57,10 @@ func (s *surveyor) look(ctx context.Context) (target.Survey, error) {
 		return target.Survey{}, err
 	}
 	survey := target.Survey{Server: id, Passwords: passwordRule(s.server.Policy)}
+	if s.Strategy == rotation.DualPassword && !s.server.TakesSecondPassword() {
+		return target.Survey{}, s.refusal("%s %s has no second passwords, which strategy %s takes (MySQL 8.0.14 and later)", s.server.Flavour, s.server.Version,
+			s.Strategy).Advise("rotate with %s or %s", rotation.DualAccount, rotation.SingleUser).Found(rotation.FindingStrategy)
+	}
 	switch {
 	case s.Strategy == rotation.DualAccount:
 		err = s.pair(ctx, &survey)
@@ -123,7 +127,16 @@ func (s *surveyor) single(ctx context.Context, survey *target.Survey) error {
 	}
 	survey.KeepsPasswords, survey.Divided = s.server.KeepsPasswords(current), s.divided(current)
 	survey.Notes = s.notes(current)
-	return nil
+	return s.second(current, survey)
+}
+
+// second looks at the second password, where the strategy is about it.
+func (s *surveyor) second(current account.Set, survey *target.Survey) error {
+	if s.Strategy != rotation.DualPassword {
+		return nil
+	}
+	survey.SecondPassword = hasSecond(current)
+	return s.Findings.Problem(rotation.FindingUnclonable, s.server.CheckPlugins(current))
 }
 
 // deniedReading are the answers to an account that may not read the accounts.
@@ -132,11 +145,18 @@ var deniedReading = []string{"1044", "1045", "1142", "1143", "1227"}
 // itself looks at one account that changes itself. Few of those may read the grant tables, so that what is to be seen there
 // counts only where it can be seen.
 func (s *surveyor) itself(ctx context.Context, survey *target.Survey) error {
+	if err := s.checkOwnSecond(ctx); err != nil {
+		return err
+	}
 	set, err := account.Read(ctx, s.conn.Conn, s.server, s.Current)
 	if slices.Contains(deniedReading, rotation.CodeOf(err)) {
 		survey.KeepsPasswords = s.server.KeepsPasswords(account.Set{})
 		survey.Notes = []string{s.note(rotation.WarningUnseen, fmt.Sprintf("account %q changes itself and can't see whether it exists under further hosts; "+
 			"there it would keep its former password", s.Current))}
+		if s.Strategy == rotation.DualPassword {
+			survey.Notes = append(survey.Notes, s.note(rotation.WarningUnseen, fmt.Sprintf("account %q can't see whether it has a second password that no version "+
+				"of the secret holds; the rotation would replace that", s.Current)))
+		}
 		return nil
 	}
 	if err != nil {
@@ -150,7 +170,20 @@ func (s *surveyor) itself(ctx context.Context, survey *target.Survey) error {
 	}
 	survey.KeepsPasswords = s.server.KeepsPasswords(set)
 	survey.Notes = s.notes(set)
-	return nil
+	return s.second(set, survey)
+}
+
+// checkOwnSecond: an account that keeps a second password beside one that it has set itself needs a right to.
+func (s *surveyor) checkOwnSecond(ctx context.Context) error {
+	if s.Strategy != rotation.DualPassword {
+		return nil
+	}
+	may, err := account.CanKeepOwnPassword(ctx, s.conn.Conn, s.server)
+	if err == nil && !may {
+		err = s.Findings.Problem(rotation.FindingOwnRights, s.refusal("account %q may not keep a second password beside one that it sets itself", s.Current).
+			Advise("GRANT APPLICATION_PASSWORD_ADMIN ON *.* to it, or give the secret an admin secret"))
+	}
+	return err
 }
 
 // asAdmin reads the current account and the admin's rights, and sees that they are enough to change passwords.

@@ -153,7 +153,7 @@ func TestWhatChangingPasswordsTakes(t *testing.T) {
 				set, err := account.Read(t.Context(), conn, w.server, "cur")
 				require.NoError(t, err)
 				next := newPassword()
-				err = account.SetPassword(t.Context(), conn, w.server, set, next, false)
+				err = account.SetPassword(t.Context(), conn, w.server, set, next)
 				if expected == nil {
 					require.NoError(t, err)
 				} else {

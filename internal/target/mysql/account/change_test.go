@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +16,9 @@ import (
 	"rotor/internal/target/mysql/account"
 )
 
-// A second password is kept, seen and ended, on the servers that have them; the others say so before they are asked.
-func TestSecondPasswords(t *testing.T) {
+// Two passwords are taken, on every host and whichever was the first one before; then one. Servers without second passwords say so before
+// they are asked.
+func TestTwoPasswords(t *testing.T) {
 	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
 		w, first, second, third := worldOn(t, s), newPassword(), newPassword(), newPassword()
 		w.account(t, "twin", "%", first)
@@ -27,39 +29,91 @@ func TestSecondPasswords(t *testing.T) {
 			require.NoError(t, err)
 			return set
 		}
-		err := account.SetPassword(t.Context(), conn, w.server, read(), second, true)
+		taken := func(passwords ...rotation.Secret) {
+			t.Helper()
+			for _, p := range []rotation.Secret{first, second, third} {
+				require.Equal(t, slices.ContainsFunc(passwords, p.Equal), w.canLogIn(t, "twin", p))
+			}
+			for _, a := range read().Accounts {
+				require.Equal(t, len(passwords) > 1, a.SecondPassword, a.Host)
+			}
+		}
+		err := account.SetBoth(t.Context(), conn, w.server, read(), first, second, true)
 		if !w.server.TakesSecondPassword() {
 			require.Equal(t, rotation.Permanent, rotation.KindOf(err))
 			require.ErrorContains(t, err, "has no second passwords")
-			require.Error(t, account.DiscardSecondPassword(t.Context(), conn, w.server, read()))
+			require.ErrorContains(t, account.SetOnly(t.Context(), conn, w.server, read(), second), "has no second passwords")
+			own := w.login(t, "twin", first)
+			require.ErrorContains(t, account.SetOwnBoth(t.Context(), own, w.server, first, first, second), "has no second passwords")
+			require.ErrorContains(t, account.SetOwnOnly(t.Context(), own, w.server, first, second), "has no second passwords")
 			require.True(t, w.canLogIn(t, "twin", first), "nothing was changed")
 			return
 		}
 		require.NoError(t, err)
-		require.True(t, w.canLogIn(t, "twin", first))
-		require.True(t, w.canLogIn(t, "twin", second))
-		for _, a := range read().Accounts {
-			require.True(t, a.SecondPassword, a.Host)
-		}
+		taken(first, second)
 		changes, err := account.Difference(w.server, account.Set{User: "x", Accounts: read().Accounts[1:]}, read(), account.Options{})
 		require.NoError(t, err)
 		require.Equal(t, []string{"'twin'@'10.1.2.3' accepts a second password, too"}, changes.Notes)
-		require.NoError(t, account.SetPassword(t.Context(), conn, w.server, read(), third, false))
-		require.True(t, w.canLogIn(t, "twin", first), "the second password stays until it is discarded")
+		// first is the second password now: without making it the first one, it would be lost.
 		for range 2 {
-			require.NoError(t, account.DiscardSecondPassword(t.Context(), conn, w.server, read()))
+			require.NoError(t, account.SetBoth(t.Context(), conn, w.server, read(), first, third, false))
+			taken(first, third)
 		}
-		require.False(t, w.canLogIn(t, "twin", first))
-		require.True(t, w.canLogIn(t, "twin", third))
-		require.False(t, read().Accounts[0].SecondPassword)
+		for range 2 {
+			require.NoError(t, account.SetOnly(t.Context(), conn, w.server, read(), first))
+			taken(first)
+		}
+		require.NoError(t, account.SetPassword(t.Context(), conn, w.server, read(), second))
+		taken(second)
+		require.ErrorContains(t, account.SetOnly(t.Context(), conn, w.server, read(), rotation.Secret{}), "empty password")
+	})
+}
 
-		w.exec(t, "GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO twin@'%'")
-		own := w.login(t, "twin", third)
-		require.NoError(t, account.SetOwnPassword(t.Context(), own, w.server, third, second, true))
-		require.True(t, w.canLogIn(t, "twin", third))
-		require.NoError(t, account.DiscardOwnSecondPassword(t.Context(), own, w.server))
-		require.False(t, w.canLogIn(t, "twin", third))
-		require.True(t, w.canLogIn(t, "twin", second))
+// An account gives itself a second password where it has the right to, and never on the word of who does not know the first one.
+func TestTwoPasswordsOfItsOwn(t *testing.T) {
+	mysqldtest.ForEach(t, func(t *testing.T, s *mysqld.Server) {
+		w, first, second, third := worldOn(t, s), newPassword(), newPassword(), newPassword()
+		w.account(t, "self", "%", first)
+		own := w.login(t, "self", first)
+		may, err := account.CanKeepOwnPassword(t.Context(), own, w.server)
+		require.NoError(t, err)
+		require.False(t, may)
+		if !w.server.TakesSecondPassword() {
+			return
+		}
+		require.Equal(t, "1227", rotation.CodeOf(account.SetOwnBoth(t.Context(), own, w.server, first, first, second)))
+		w.exec(t, "GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO self@'%'")
+		own = w.login(t, "self", first)
+		may, err = account.CanKeepOwnPassword(t.Context(), own, w.server)
+		require.NoError(t, err)
+		require.True(t, may)
+
+		taken := func(passwords ...rotation.Secret) {
+			t.Helper()
+			for _, p := range []rotation.Secret{first, second, third} {
+				require.Equal(t, slices.ContainsFunc(passwords, p.Equal), w.canLogIn(t, "self", p))
+			}
+		}
+		require.NoError(t, account.SetOwnBoth(t.Context(), own, w.server, first, first, second))
+		taken(first, second)
+		require.Equal(t, "3891", rotation.CodeOf(account.SetOwnBoth(t.Context(), own, w.server, first, first, third)), "the second password is not the first")
+		taken(first, second)
+		require.NoError(t, account.SetOwnBoth(t.Context(), own, w.server, second, first, third))
+		taken(first, third)
+		for password, is := range map[rotation.Secret]bool{first: false, second: false, third: true} {
+			found, err := account.IsOwnFirst(t.Context(), own, w.server, password)
+			require.NoError(t, err)
+			require.Equal(t, is, found)
+		}
+		w.exec(t, "ALTER USER self@'%' PASSWORD HISTORY 5")
+		found, err := account.IsOwnFirst(t.Context(), own, w.server, third)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, "3638", rotation.CodeOf(account.SetOwnOnly(t.Context(), own, w.server, third, third)))
+		w.exec(t, "ALTER USER self@'%' PASSWORD HISTORY 0")
+		own = w.login(t, "self", third) // the server takes nothing from the session of a statement like that any more
+		require.NoError(t, account.SetOwnOnly(t.Context(), own, w.server, third, first))
+		taken(first)
 	})
 }
 
@@ -185,7 +239,7 @@ func TestAccountsWithoutAPasswordAreRefused(t *testing.T) {
 		require.Empty(t, w.dump(t, "sock_rt"))
 		set, err := account.Read(t.Context(), conn, w.server, "sock")
 		require.NoError(t, err)
-		require.Error(t, account.SetPassword(t.Context(), conn, w.server, set, newPassword(), false))
+		require.Error(t, account.SetPassword(t.Context(), conn, w.server, set, newPassword()))
 	})
 }
 
@@ -211,11 +265,11 @@ func TestNoErrorHoldsAPassword(t *testing.T) {
 		defer cancel()
 		_, denied := account.Apply(t.Context(), conn, w.server, changes, password)
 		_, late := account.Apply(over, conn, w.server, changes, password)
-		gone := account.SetPassword(t.Context(), connect(t, s.DB()), w.server, clone, password, false)
-		notAllowed := account.SetPassword(t.Context(), conn, w.server, set, password, false)
+		gone := account.SetPassword(t.Context(), connect(t, s.DB()), w.server, clone, password)
+		notAllowed := account.SetPassword(t.Context(), conn, w.server, set, password)
 		closed := connect(t, s.DB())
 		require.NoError(t, closed.Close())
-		broken := account.SetPassword(t.Context(), closed, w.server, set, password, false)
+		broken := account.SetPassword(t.Context(), closed, w.server, set, password)
 		for name, err := range map[string]error{"denied": denied, "late": late, "gone": gone, "not allowed": notAllowed, "broken": broken} {
 			var ours *rotation.Error
 			require.ErrorAs(t, err, &ours, name)

@@ -134,7 +134,7 @@ func TestPasswordsAreSetOnEveryServer(t *testing.T) {
 		conn := connect(t, s.DB())
 		set, err := account.Read(t.Context(), conn, w.server, "pass")
 		require.NoError(t, err)
-		require.NoError(t, account.SetPassword(t.Context(), conn, w.server, set, second, false))
+		require.NoError(t, account.SetPassword(t.Context(), conn, w.server, set, second))
 		require.True(t, w.canLogIn(t, "pass", second))
 		require.False(t, w.canLogIn(t, "pass", first))
 		after, err := account.Read(t.Context(), conn, w.server, "pass")
@@ -142,18 +142,18 @@ func TestPasswordsAreSetOnEveryServer(t *testing.T) {
 		require.Equal(t, set, after, "nothing but the password changed")
 
 		own := w.login(t, "pass", second)
-		require.NoError(t, account.SetOwnPassword(t.Context(), own, w.server, second, third, false))
+		require.NoError(t, account.SetOwnPassword(t.Context(), own, w.server, second, third))
 		require.True(t, w.canLogIn(t, "pass", third))
 		require.False(t, w.canLogIn(t, "pass", second))
 		if w.server.TakesOldPassword() {
-			err = account.SetOwnPassword(t.Context(), own, w.server, first, second, false)
+			err = account.SetOwnPassword(t.Context(), own, w.server, first, second)
 			require.Equal(t, rotation.Conflict, rotation.KindOf(err))
 			require.Equal(t, "3891", rotation.CodeOf(err))
 		}
-		err = account.SetPassword(t.Context(), conn, w.server, set, rotation.Secret{}, false)
+		err = account.SetPassword(t.Context(), conn, w.server, set, rotation.Secret{})
 		require.Equal(t, rotation.Permanent, rotation.KindOf(err), "an empty password")
 		w.drop(t, "pass")
-		err = account.SetPassword(t.Context(), conn, w.server, set, second, false)
+		err = account.SetPassword(t.Context(), conn, w.server, set, second)
 		require.Equal(t, rotation.Conflict, rotation.KindOf(err), "an account that is gone: %v", err)
 	})
 }
@@ -227,7 +227,7 @@ func TestEveryCharacterSurvivesEverySQLMode(t *testing.T) {
 			require.True(t, w.canLogIn(t, clone, password), mode)
 			set, err := account.Read(t.Context(), conn, w.server, clone)
 			require.NoError(t, err)
-			require.NoError(t, account.SetPassword(t.Context(), conn, w.server, set, password, false))
+			require.NoError(t, account.SetPassword(t.Context(), conn, w.server, set, password))
 			require.True(t, w.canLogIn(t, clone, password), mode)
 		}
 	})

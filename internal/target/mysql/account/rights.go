@@ -24,16 +24,30 @@ func ReadRights(ctx context.Context, conn *sql.Conn, server Server) (*Rights, er
 	if err := server.prepare(ctx, conn); err != nil {
 		return nil, err
 	}
-	var self string
-	if err := conn.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&self); err != nil {
+	rights, err := ownGrants(ctx, conn, server)
+	if err != nil {
 		return nil, Failure(err, doing)
 	}
-	at := strings.LastIndexByte(self, '@')
-	name := Name{self[:max(at, 0)], self[at+1:]}
+	name := rights.Account
+	r := reader{ctx: ctx, conn: conn, server: server, user: name.User}
+	err = r.each("SELECT Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv WHERE User = ? AND Host = ?", []any{name.User, name.Host},
+		func(v []sql.NullString) error {
+			put(&rights.grants.Proxies, Name{v[0].String, v[1].String}, v[2].String != "0")
+			return nil
+		})
+	return rights, Failure(err, doing)
+}
+
+// ownGrants reads what SHOW GRANTS says of the connection's account, which every account may see.
+func ownGrants(ctx context.Context, conn *sql.Conn, server Server) (*Rights, error) {
+	name, err := currentUser(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
 	r := reader{ctx: ctx, conn: conn, server: server, user: name.User}
 	var seen gathered
 	n := 0
-	err := r.each("SHOW GRANTS", nil, func(v []sql.NullString) error {
+	err = r.each("SHOW GRANTS", nil, func(v []sql.NullString) error {
 		n++
 		l, err := parseLine(v[0].String, expected{account: name, others: true})
 		if err != nil {
@@ -41,16 +55,38 @@ func ReadRights(ctx context.Context, conn *sql.Conn, server Server) (*Rights, er
 		}
 		return seen.add(l, server)
 	})
-	if err != nil {
-		return nil, Failure(err, doing)
+	return &Rights{Account: name, grants: seen.grants, unread: seen.bareColumns > 0}, err
+}
+
+// CanKeepOwnPassword says whether the connection's account may have a second password beside a new one of its own making.
+func CanKeepOwnPassword(ctx context.Context, conn *sql.Conn, server Server) (bool, error) {
+	const doing = "read the account's own privileges"
+	if err := server.prepare(ctx, conn); err != nil {
+		return false, err
 	}
-	rights := &Rights{Account: name, grants: seen.grants, unread: seen.bareColumns > 0}
-	err = r.each("SELECT Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv WHERE User = ? AND Host = ?", []any{name.User, name.Host},
-		func(v []sql.NullString) error {
-			put(&rights.grants.Proxies, Name{v[0].String, v[1].String}, v[2].String != "0")
-			return nil
-		})
-	return rights, Failure(err, doing)
+	rights, err := ownGrants(ctx, conn, server)
+	if err != nil {
+		return false, Failure(err, doing)
+	}
+	_, dynamic := rights.grants.Dynamic["APPLICATION_PASSWORD_ADMIN"]
+	return dynamic || rights.grants.Global.Has("CREATE USER"), nil
+}
+
+// SessionRights says whether the connection's account may see the sessions of other accounts, and end them.
+func SessionRights(ctx context.Context, conn *sql.Conn, server Server) (see, end bool, err error) {
+	const doing = "read the account's own privileges"
+	if err := server.prepare(ctx, conn); err != nil {
+		return false, false, err
+	}
+	rights, err := ownGrants(ctx, conn, server)
+	if err != nil {
+		return false, false, Failure(err, doing)
+	}
+	for _, name := range []string{"CONNECTION_ADMIN", "CONNECTION ADMIN", "SUPER", AllPrivileges} {
+		_, dynamic := rights.grants.Dynamic[name]
+		end = end || dynamic || rights.grants.Global.Has(name)
+	}
+	return rights.grants.Global.Has("PROCESS"), end, nil
 }
 
 // lacksGlobally: a static privilege is passed on by who has it, and the grant option, on *.*.

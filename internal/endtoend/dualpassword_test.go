@@ -1,0 +1,158 @@
+package endtoend
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/devstack"
+	"rotor/internal/devstack/mysqld"
+	"rotor/internal/rotation"
+)
+
+// twoPasswords says whether the server's accounts can take two passwords. Where they can't, dual-password has to be refused.
+func twoPasswords() bool {
+	var major int
+	_, err := fmt.Sscanf(stack.MySQL.Version, "%d.", &major)
+	return err == nil && stack.MySQL.Flavour == mysqld.MySQL && major >= 8
+}
+
+// dualPassword rotates with two passwords; where the server has none, it makes sure of the refusal and gives false.
+func dualPassword(t *testing.T, secret devstack.Secret, ask func(*rotation.Request)) (rotation.Result, bool) {
+	t.Helper()
+	before := picture(t, secret)
+	result := rotate(t, secret, func(r *rotation.Request) {
+		r.Strategy = rotation.DualPassword
+		if ask != nil {
+			ask(r)
+		}
+	})
+	if twoPasswords() {
+		return result, true
+	}
+	require.Equal(t, rotation.Refused, result.Outcome)
+	require.Contains(t, result.Reason.Text, "has no second passwords")
+	require.Equal(t, before, picture(t, secret))
+	return result, false
+}
+
+// selfChanging lets an account change itself and keep its former password beside the new one, and no more.
+func selfChanging(t *testing.T, secret devstack.Secret) {
+	t.Helper()
+	edit(t, secret.Name, without("MasterSecret"))
+	if twoPasswords() {
+		execute(t, "GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO '"+secret.Account+"'@'%'")
+	}
+}
+
+// The new credential and the one before it log in, and there is no moment in which one does not.
+func TestTwoPasswords(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*testing.T, devstack.Secret){
+		"changes itself":       selfChanging,
+		"changed by its admin": func(*testing.T, devstack.Secret) {},
+		"with a stale password": func(t *testing.T, s devstack.Secret) {
+			selfChanging(t, s)
+			makeStale(t, s)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := newSecret(t)
+			prepare(t, secret)
+			past := []credential{holder(t, secret, alibabakms.Current)}
+			for range 3 {
+				result, can := dualPassword(t, secret, func(r *rotation.Request) { r.RetireFormer = rotation.RetireNever })
+				if !can {
+					return
+				}
+				require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+				require.Equal(t, secret.Account, result.Account)
+				require.Zero(t, result.Exposure)
+				now := holder(t, secret, alibabakms.Current)
+				require.True(t, logsIn(t, now), "the new credential works")
+				require.True(t, logsIn(t, past[len(past)-1]), "and the one before")
+				for _, old := range past[:len(past)-1] {
+					require.False(t, logsIn(t, old), "older ones don't")
+				}
+				s := stored(t, secret.Name)
+				require.Nil(t, s.Holder("ACSPending"))
+				past = append(past, now)
+			}
+		})
+	}
+}
+
+// What a rollback leaves takes the former password and no other.
+func TestTwoPasswordsRollBack(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*testing.T, devstack.Secret){
+		"changes itself":       selfChanging,
+		"changed by its admin": func(*testing.T, devstack.Secret) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := newSecret(t)
+			prepare(t, secret)
+			if !twoPasswords() {
+				dualPassword(t, secret, nil)
+				return
+			}
+			former := holder(t, secret, alibabakms.Current)
+			run := start(t, queue, secret, func(r *rotation.Request) { r.Strategy = rotation.DualPassword })
+			denyAt(t, secret, run, rotation.StepTest)
+			result := outcome(t, run)
+			require.Equal(t, rotation.RolledBack, result.Outcome)
+			require.True(t, logsIn(t, former))
+			s := stored(t, secret.Name)
+			require.Len(t, s.Versions, 2)
+			written := s.Version(result.Version)
+			require.False(t, logsIn(t, credentialOf(t, written)))
+			require.False(t, secondPassword(t, secret.Account))
+		})
+	}
+}
+
+func secondPassword(t *testing.T, account string) (has bool) {
+	t.Helper()
+	require.NoError(t, stack.MySQL.DB().QueryRowContext(t.Context(),
+		"SELECT COALESCE(MAX(User_attributes->'$.additional_password' IS NOT NULL), FALSE) FROM mysql.user WHERE User = ?", account).Scan(&has))
+	return has
+}
+
+// What can't be rotated with two passwords is refused before anything is changed.
+func TestTwoPasswordsRefused(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		prepare func(*testing.T, devstack.Secret)
+		says    string
+	}{
+		"no right to keep a password": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, without("MasterSecret")) }, "APPLICATION_PASSWORD_ADMIN"},
+		"a second password that is somebody else's": {func(t *testing.T, s devstack.Secret) {
+			execute(t, "ALTER USER '"+s.Account+"'@'%' IDENTIFIED BY 'theirs-0815'")
+			execute(t, "ALTER USER '"+s.Account+"'@'%' IDENTIFIED BY '"+s.Password.Reveal()+"' RETAIN CURRENT PASSWORD")
+		}, "somebody else may use it"},
+		"a password history": {func(t *testing.T, s devstack.Secret) { execute(t, "ALTER USER '"+s.Account+"'@'%' PASSWORD HISTORY 3") }, "AcceptPasswordHistory"},
+		"no password at all": {func(t *testing.T, s devstack.Secret) {
+			execute(t, "ALTER USER '"+s.Account+"'@'%' IDENTIFIED BY 'other-0815'")
+		}, "does not log in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := newSecret(t)
+			if twoPasswords() {
+				test.prepare(t, secret)
+			}
+			before := picture(t, secret)
+			result, can := dualPassword(t, secret, nil)
+			if !can {
+				return
+			}
+			require.Equal(t, rotation.Refused, result.Outcome)
+			require.Contains(t, result.Reason.Text, test.says)
+			require.Equal(t, before, picture(t, secret))
+		})
+	}
+}

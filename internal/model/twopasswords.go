@@ -1,0 +1,47 @@
+package model
+
+import (
+	"context"
+
+	"rotor/internal/rotation"
+	"rotor/internal/target"
+)
+
+var _ target.TwoPasswords = (*session)(nil)
+
+// SecondPassword is seen by everybody here: that it can't be is no matter of order.
+func (s *session) SecondPassword(_ context.Context, name string) (exists, known bool, err error) {
+	v, err := s.call("second password", func() (any, error) { return s.p.w.accounts[name].second != "", nil })
+	exists, _ = v.(bool)
+	return exists, err == nil, err
+}
+
+// SetBoth makes kept the first password on the way, unless it is said to be that already.
+func (s *session) SetBoth(_ context.Context, name string, kept, next rotation.Secret, keptIsFirst bool, _ ...rotation.Secret) error {
+	return s.passwords(name, func(a *account) {
+		if !keptIsFirst {
+			a.password = kept.Reveal()
+		}
+		a.second, a.password = a.password, next.Reveal()
+	})
+}
+
+func (s *session) SetOnly(_ context.Context, name string, only rotation.Secret, _ ...rotation.Secret) error {
+	return s.passwords(name, func(a *account) { a.password, a.second = only.Reveal(), "" })
+}
+
+func (s *session) passwords(name string, change func(*account)) error {
+	_, err := s.call("passwords "+name, func() (any, error) {
+		a, exists := s.p.w.accounts[name]
+		if !exists {
+			return nil, rotation.Errorf(rotation.Conflict, "account %s does not exist", name)
+		}
+		before := a
+		if change(&a); a != before {
+			s.p.touched()
+		}
+		s.p.w.accounts[name] = a
+		return nil, nil
+	})
+	return err
+}

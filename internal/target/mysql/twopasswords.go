@@ -1,0 +1,81 @@
+package mysql
+
+import (
+	"context"
+	"slices"
+
+	"rotor/internal/rotation"
+	"rotor/internal/target"
+	"rotor/internal/target/mysql/account"
+)
+
+var _ target.TwoPasswords = (*session)(nil)
+
+// SecondPassword looks at the grant tables, which an account that changes itself may seldom read.
+func (s *session) SecondPassword(ctx context.Context, name string) (exists, known bool, err error) {
+	set, err := s.read(ctx, name)
+	if s.isOwn(name) && slices.Contains(deniedReading, rotation.CodeOf(err)) {
+		return false, false, nil
+	}
+	return hasSecond(set), err == nil, err
+}
+
+func hasSecond(set account.Set) bool {
+	return slices.ContainsFunc(set.Accounts, func(a account.Account) bool { return a.SecondPassword })
+}
+
+func (s *session) isOwn(name string) bool { return s.by.Account == name }
+
+// SetBoth makes the account take two passwords; see account.SetBoth.
+func (s *session) SetBoth(ctx context.Context, name string, kept, next rotation.Secret, keptIsFirst bool, likely ...rotation.Secret) error {
+	if !s.isOwn(name) {
+		set, err := s.read(ctx, name)
+		if err != nil {
+			return err
+		}
+		return s.note(account.SetBoth(ctx, s.conn.Conn, s.server, set, kept, next, keptIsFirst))
+	}
+	if err := s.guard(ctx); err != nil {
+		return err
+	}
+	err := s.note(account.SetOwnBoth(ctx, s.conn.Conn, s.server, kept, kept, next))
+	if rotation.CodeOf(err) != codeOldPasswordWrong {
+		return err
+	}
+	first, err := s.first(ctx, likely)
+	if err != nil {
+		return err
+	}
+	return s.note(account.SetOwnBoth(ctx, s.conn.Conn, s.server, first, kept, next))
+}
+
+// SetOnly makes the account take one password; see account.SetOnly.
+func (s *session) SetOnly(ctx context.Context, name string, only rotation.Secret, likely ...rotation.Secret) error {
+	if !s.isOwn(name) {
+		set, err := s.read(ctx, name)
+		if err != nil {
+			return err
+		}
+		return s.note(account.SetOnly(ctx, s.conn.Conn, s.server, set, only))
+	}
+	first, err := s.first(ctx, append([]rotation.Secret{only}, likely...))
+	if err != nil {
+		return err
+	}
+	return s.note(account.SetOwnOnly(ctx, s.conn.Conn, s.server, first, only))
+}
+
+// first finds the one of the passwords that is the first one of the session's own account. Where none is, another attempt was faster, or
+// somebody else changed the account: a login tells.
+func (s *session) first(ctx context.Context, likely []rotation.Secret) (rotation.Secret, error) {
+	for _, password := range likely {
+		if err := s.guard(ctx); err != nil {
+			return rotation.Secret{}, err
+		}
+		if is, err := account.IsOwnFirst(ctx, s.conn.Conn, s.server, password); is || err != nil {
+			return password, s.note(err)
+		}
+	}
+	return rotation.Secret{}, rotation.Errorf(rotation.Retryable, "change the passwords of account %q at %s: none of those that are known is its first one",
+		s.by.Account, s.address()).WithCode(codeOldPasswordWrong)
+}
