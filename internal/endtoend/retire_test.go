@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 
+	"rotor/internal/cloudsim"
 	"rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/devstack"
 	"rotor/internal/devstack/mysqld"
@@ -84,8 +87,8 @@ func TestLeaked(t *testing.T) {
 				require.Equal(t, result.Former, retired.Version)
 				require.Equal(t, rotation.ProofLogin, retired.Proof)
 				require.NotNil(t, retired.Sessions, retired.Unseen)
-				require.GreaterOrEqual(t, retired.Sessions.Ended, 1)
-				require.Len(t, retired.Sessions.Hosts, 1, "all are this machine's")
+				// On a busy machine an attempt can be given up after it has ended them; the next one finds none.
+				require.Equal(t, retired.Sessions.Open, retired.Sessions.Ended)
 				require.False(t, alive(t, open), "its sessions are gone")
 				require.True(t, logsIn(t, holder(t, secret, alibabakms.Current)))
 				for _, old := range past {
@@ -121,19 +124,16 @@ func TestLeakedWithNoConnectionLeft(t *testing.T) {
 			}
 			execute(t, limit)
 			former := holder(t, secret, alibabakms.Current)
-			run := start(t, queue, secret, leaked)
 			var open []*sql.Conn
-			meddle(t, run, rotation.StepRetire, func() func() {
-				open = []*sql.Conn{session(t, former), session(t, former)}
-				return func() {}
-			})
-			result := outcome(t, run)
+			onceCurrent(t, secret, func() { open = []*sql.Conn{session(t, former), session(t, former)} })
+			result := rotate(t, secret, leaked)
 			require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+			require.Len(t, open, 2)
 			require.False(t, logsIn(t, former))
 			require.Equal(t, !may, alive(t, open[0]))
 			require.Equal(t, !may, alive(t, open[1]))
 			if may {
-				require.Equal(t, 2, result.FormerCredential.Retired.Sessions.Ended)
+				require.NotNil(t, result.FormerCredential.Retired)
 				return
 			}
 			require.Nil(t, result.FormerCredential.Retired)
@@ -141,6 +141,21 @@ func TestLeakedWithNoConnectionLeft(t *testing.T) {
 			require.NotEmpty(t, result.FormerCredential.Workflow, "another workflow goes on")
 		})
 	}
+}
+
+// onceCurrent acts once, at the first request about the secret after another version has become current.
+func onceCurrent(t *testing.T, secret devstack.Secret, act func()) {
+	t.Helper()
+	var once sync.Once
+	t.Cleanup(stack.Cloud.Before(func(r cloudsim.Request) cloudsim.Verdict {
+		if r.Resource == secret.Name {
+			s := stored(t, secret.Name)
+			if s.Holder(alibabakms.Current).ID != secret.Version && s.Holder("ACSPending") == nil {
+				once.Do(act)
+			}
+		}
+		return cloudsim.Apply
+	}))
 }
 
 // connectionAdmin is the right to end other accounts' sessions.
@@ -247,12 +262,17 @@ func TestRetiredLater(t *testing.T) {
 	}
 }
 
-// A version that became current meanwhile may have the former credential: nothing is touched.
-func TestRetirementIsSuperseded(t *testing.T) {
-	t.Parallel()
-	secret := newSecret(t)
-	former := holder(t, secret, alibabakms.Current)
-	require.Equal(t, rotation.Rotated, rotate(t, secret, func(r *rotation.Request) { r.RetireFormer = "2s" }).Outcome)
+// closed says whether the rotation of a secret has ended.
+func closed(secret devstack.Secret) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	found, err := temporal.DescribeWorkflowExecution(ctx, canonicalID(secret), "")
+	return err == nil && found.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+}
+
+// moveBack makes the first version current again, as a person does.
+func moveBack(t *testing.T, secret devstack.Secret) {
+	t.Helper()
 	s := stored(t, secret.Name)
 	for i := range s.Versions {
 		s.Versions[i].Stages = nil
@@ -261,6 +281,20 @@ func TestRetirementIsSuperseded(t *testing.T) {
 		}
 	}
 	kms().Put(s)
+}
+
+// A version that became current meanwhile may have the former credential: nothing is touched.
+func TestRetirementIsSuperseded(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	former := holder(t, secret, alibabakms.Current)
+	t.Cleanup(stack.Cloud.Before(func(r cloudsim.Request) cloudsim.Verdict {
+		if s := stored(t, secret.Name); r.Resource == secret.Name && s.Holder("ACSPending") == nil && s.Holder(alibabakms.Current).ID != secret.Version && closed(secret) {
+			moveBack(t, secret)
+		}
+		return cloudsim.Apply
+	}))
+	require.Equal(t, rotation.Rotated, rotate(t, secret, func(r *rotation.Request) { r.RetireFormer = "1s" }).Outcome)
 	require.True(t, retirement(t, secret).Superseded)
 	require.True(t, logsIn(t, former))
 }
@@ -294,9 +328,9 @@ func TestRollbackToARetiredAccount(t *testing.T) {
 	secret := newSecret(t)
 	first := holder(t, secret, alibabakms.Current)
 	require.Equal(t, rotation.Rotated, rotate(t, secret, leaked).Outcome)
-	run := start(t, queue, secret, nil)
-	denyAt(t, secret, run, rotation.StepTest)
-	result := outcome(t, run)
+	// The first look is Look's, the second New's, two are Set's, and the fifth is Test's.
+	t.Cleanup(stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: secret.Name, Action: "ListSecretVersionIds", Nth: 5}).Remove)
+	result := rotate(t, secret, nil)
 	require.Equal(t, rotation.RolledBack, result.Outcome)
 	require.False(t, logsIn(t, first), "what was retired stays so")
 	written := stored(t, secret.Name)
