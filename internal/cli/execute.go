@@ -27,6 +27,8 @@ const (
 	ExitRolledBack = 3
 	// ExitParked: the rotation is open and waits for a person.
 	ExitParked = 4
+	// ExitNotRetired: Rotated, but the former credential could not be made unusable, as was asked for, and may still log in.
+	ExitNotRetired = 5
 	// ExitInterrupted: Ctrl-C. What was started goes on.
 	ExitInterrupted = 130
 )

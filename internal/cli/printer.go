@@ -152,6 +152,8 @@ func stepSaid(done watch.Step, p *rotation.Plan) string {
 		return "logged in as " + p.Next()
 	case rotation.StepEnd:
 		return "version " + p.Version + " is current"
+	case rotation.StepRetire:
+		return "version " + p.Base + " no longer logs in as " + p.Account
 	}
 	return ""
 }

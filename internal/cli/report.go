@@ -129,6 +129,9 @@ func exitCode(s *watch.Snapshot) int {
 	}
 	switch s.Outcome() {
 	case rotation.Rotated:
+		if former := s.Closing.Result.FormerCredential; former != nil && former.Failure != nil {
+			return ExitNotRetired
+		}
 		return ExitOK
 	case rotation.RolledBack:
 		return ExitRolledBack
@@ -200,6 +203,9 @@ func (a *app) conclude(req rotation.Request, s *watch.Snapshot) {
 	if r.Exposure > 0 {
 		a.printf("  exposure: %s between the change in the database and the move of the stage, in which the current version did not log in\n",
 			shortDuration(r.Exposure))
+	}
+	for _, line := range formerLines(r) {
+		a.printf("  %s\n", line)
 	}
 	for _, note := range r.Notes {
 		a.printf("  note: %s\n", note)

@@ -28,11 +28,12 @@ type rotateCall struct {
 	*app
 	connection
 	requestFlags
-	now, noWait bool
-	ifRunning   word
-	output      *word
-	req         rotation.Request
-	client      client.Client
+	// leaked: somebody knows the credential.
+	now, noWait, leaked bool
+	ifRunning           word
+	output              *word
+	req                 rotation.Request
+	client              client.Client
 }
 
 func (a *app) rotateCommand() *cobra.Command {
@@ -47,6 +48,7 @@ The rotation runs in Temporal and on workers, not here: Ctrl-C only stops lookin
 ` + exitCodes,
 		Example: `  starter rotate orders/db --region cn-hangzhou
   starter rotate orders/db --region cn-hangzhou --now
+  starter rotate orders/db --region cn-hangzhou --leaked
   starter rotate orders/db --region cn-hangzhou --if-running fail --output json
   starter rotate --payload request.json
   echo '{"SecretName": "orders/db", "RegionId": "cn-hangzhou"}' | starter rotate --payload -`,
@@ -55,6 +57,7 @@ The rotation runs in Temporal and on workers, not here: Ctrl-C only stops lookin
 	}
 	c.requestFlags.bind(cmd)
 	cmd.Flags().BoolVar(&c.now, "now", false, "rotate although clients may still hold the credential that was current before")
+	cmd.Flags().BoolVar(&c.leaked, "leaked", false, "somebody knows the credential: rotate now, make the former one unusable at once, and end its sessions")
 	cmd.Flags().BoolVar(&c.noWait, "no-wait", false, "start the rotation and don't wait for it")
 	c.ifRunning.flag(cmd, "if-running", "", "if a rotation of the secret is running: take its outcome, wait for its end and start another, or fail")
 	c.output = outputFlag(cmd)
@@ -73,6 +76,14 @@ func (c *rotateCall) run(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.Flags().Changed("now") {
 		asked.Now = c.now
+	}
+	if c.leaked {
+		for _, other := range []string{"retire-former", "retire-when-idle", "end-sessions"} {
+			if cmd.Flags().Changed(other) {
+				return usagef("--leaked says what is done with the former credential; leave --%s out", other)
+			}
+		}
+		asked.Now, asked.RetireFormer, asked.RetireWhenIdle, asked.EndSessions = true, rotation.RetireNow, false, true
 	}
 	if c.req, err = asked.Validate(); err != nil {
 		return c.refused(err)

@@ -55,6 +55,8 @@ type requestFlags struct {
 	instance, strategy, grace, onFailure, patience string
 	passwordLength                                 int
 	adoptStandby, acceptHistory                    bool
+	retireFormer                                   string
+	retireWhenIdle, endSessions                    bool
 	payload                                        string
 }
 
@@ -67,6 +69,9 @@ func (f *requestFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.adoptStandby, "adopt-standby", false, "take over a standby account to which no version of the secret logs in")
 	flags.BoolVar(&f.acceptHistory, "accept-password-history", false, "rotate although the server's password history may forbid a rollback")
 	flags.StringVar(&f.onFailure, "on-failure", "", "rollback or park (default rollback)")
+	flags.StringVar(&f.retireFormer, "retire-former", "", "when the former credential is made unusable: never, now, or after a duration (default never; dual-password: after --grace)")
+	flags.BoolVar(&f.retireWhenIdle, "retire-when-idle", false, "wait with it until nobody is logged in with the former credential")
+	flags.BoolVar(&f.endSessions, "end-sessions", false, "end the sessions of the former credential's account when it is retired")
 	flags.IntVar(&f.passwordLength, "password-length", 0, "length of the new password (default 32)")
 	flags.StringVar(&f.patience, "patience", "", "how long steps are tried (default "+rotation.DefaultPatience.String()+")")
 	flags.StringVar(&f.payload, "payload", "", "file with the request as JSON, - for standard input; flags win over it")
@@ -95,7 +100,7 @@ func (f *requestFlags) request(cmd *cobra.Command, stdin io.Reader, args []strin
 		from string
 	}{
 		"region": {&req.RegionId, f.region}, "store": {&req.Store, f.store}, "instance": {&req.InstanceId, f.instance},
-		"grace": {&req.Grace, f.grace}, "on-failure": {&req.OnFailure, f.onFailure}, "patience": {&req.Patience, f.patience},
+		"grace": {&req.Grace, f.grace}, "retire-former": {&req.RetireFormer, f.retireFormer}, "on-failure": {&req.OnFailure, f.onFailure}, "patience": {&req.Patience, f.patience},
 	} {
 		if cmd.Flags().Changed(name) {
 			*one.into = one.from
@@ -109,6 +114,12 @@ func (f *requestFlags) request(cmd *cobra.Command, stdin io.Reader, args []strin
 	}
 	if cmd.Flags().Changed("adopt-standby") {
 		req.AdoptStandby = f.adoptStandby
+	}
+	if cmd.Flags().Changed("retire-when-idle") {
+		req.RetireWhenIdle = f.retireWhenIdle
+	}
+	if cmd.Flags().Changed("end-sessions") {
+		req.EndSessions = f.endSessions
 	}
 	if cmd.Flags().Changed("accept-password-history") {
 		req.AcceptPasswordHistory = f.acceptHistory

@@ -113,7 +113,7 @@ rotations:
 	require.Equal(t, []string{
 		"stdin:1:1: name: no manifest's name; wanted: letters, digits and ._/-, 63 at most",
 		"stdin:4:3: stoer: unknown field; did you mean store?",
-		`stdin:8:5: strategy: "triple" is unknown; known: dual-account, single-user`,
+		`stdin:8:5: strategy: "triple" is unknown; known: dual-account, single-user, dual-password`,
 		`stdin:10:5: region: "EU 1" is no region: lower-case letters, digits and dashes, like cn-hangzhou`,
 		"stdin:11:5: secret: missing; wanted: the secret's name",
 		"stdin:13:16: schedule.every: 20h is less than the store's versions bear: KMS keeps ten, and the 9 that a week of failing rotations would add push out the previous one; wanted: 21h to 365d",
