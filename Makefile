@@ -20,6 +20,11 @@ PACKAGES  = ./...
 MATRIX    = ./internal/devstack/mysqld/... ./internal/target/mysql
 GENERATED = ./internal/target/mysql/account
 CASES     = 300
+# The packages that try a sample, and with -full everything.
+PROOFS    = ./internal/trial ./internal/model
+# What chaos is drawn from, and how many secrets are rotated: make chaos CHAOS_SEED=7 CHAOS_SECRETS=20.
+CHAOS_SEED    = 1
+CHAOS_SECRETS = 200
 # The end-to-end tests that are run on each server.
 ROTATIONS = TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory
 
@@ -34,6 +39,15 @@ demo: build prepare ## rotate a real MySQL password on a stack of its own, and w
 .PHONY: test
 test: prepare ## run all tests, on real servers
 	go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: test-full
+test-full: prepare ## run all tests, and every crash and fault instead of a sample, within the hour
+	go test -race -timeout 20m $(TESTFLAGS) $(filter-out $(addprefix rotor/,$(PROOFS:./%=%)),$(shell go list $(PACKAGES)))
+	go test -count=1 -timeout 90m $(TESTFLAGS) $(PROOFS) -args -full
+
+.PHONY: chaos
+chaos: prepare ## rotate 200 secrets at once while workers are killed and servers restarted, then audit all
+	go test -count=1 -timeout 30m -v -run TestChaos ./internal/chaos -args -seed $(CHAOS_SEED) -secrets $(CHAOS_SECRETS)
 
 .PHONY: test-matrix
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three

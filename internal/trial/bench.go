@@ -143,8 +143,8 @@ func (b *Bench) undisturbed(ctx context.Context) (err error) {
 // Number gives a number that nothing else of this bench has.
 func (b *Bench) Number() int64 { return b.numbers.Add(1) }
 
-// remember keeps a secret for the search at the end.
-func (b *Bench) remember(s devstack.Secret) {
+// Remember keeps a secret for the search at the end.
+func (b *Bench) Remember(s devstack.Secret) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.secrets = append(b.secrets, s)
