@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,9 @@ const brokenStatement = 600
 // killEvery is after how many rotations a worker is killed.
 const killEvery = 4
 
+// progress is after how many rotations a line says so.
+const progress = 50
+
 // restarts are the parts of all rotations after which a server is restarted.
 var restarts = []struct {
 	name string
@@ -80,6 +84,9 @@ func (t *trouble) begin(ctx context.Context) {
 		next, n := 0, 0
 		for range t.ended {
 			n++
+			if n%progress == 0 {
+				fmt.Printf("%d of %d rotations have ended\n", n, cap(t.ended))
+			}
 			if n%killEvery == 0 {
 				t.act(ctx, "worker killed", (*trouble).killWorker)
 			}
