@@ -47,7 +47,7 @@ test-full: prepare ## run all tests, and every crash and fault instead of a samp
 
 .PHONY: chaos
 chaos: prepare ## rotate 200 secrets at once while workers are killed and servers restarted, then audit all
-	go test -count=1 -timeout 30m -v -run TestChaos ./internal/chaos -args -seed $(CHAOS_SEED) -secrets $(CHAOS_SECRETS)
+	go test -count=1 -timeout 45m -v -run TestChaos ./internal/chaos -args -seed $(CHAOS_SEED) -secrets $(CHAOS_SECRETS)
 
 .PHONY: test-matrix
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three

@@ -24,7 +24,7 @@ var (
 	secrets = flag.Int("secrets", 9, "how many secrets to rotate")
 	rounds  = flag.Int("rounds", 2, "how often each is rotated")
 	atOnce  = flag.Int("at-once", 24, "how many rotations run at once")
-	bound   = flag.Duration("bound", 15*time.Minute, "how long all of it may take")
+	bound   = flag.Duration("bound", 40*time.Minute, "how long all of it may take")
 )
 
 const queue = "chaos"

@@ -115,7 +115,7 @@ func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more ma
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if said, err := os.ReadFile(logFile); err == nil && strings.Contains(string(said), "rotor worker") {
+		if said, err := os.ReadFile(logFile); err == nil && strings.Contains(string(said), "rotor worker started") {
 			return w, nil
 		}
 		select {
