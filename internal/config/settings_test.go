@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/config"
+	"rotor/internal/rotation"
 )
 
 func lookup(env map[string]string) config.Lookup {
@@ -89,6 +90,30 @@ func TestTemporalSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := t0.Options(lookup(map[string]string{"TEMPORAL_CONFIG_FILE": "/dev/null", name: value}), nil, quiet)
 			require.ErrorContains(t, err, name)
+		})
+	}
+}
+
+func TestPrivilegesThatMayBeMissing(t *testing.T) {
+	for name, test := range map[string]struct {
+		value   string
+		want    []string
+		problem string
+	}{
+		"nothing said": {"", []string{rotation.DefaultAllowMissing}, ""},
+		"none":         {"none", []string{}, ""},
+		"some":         {"backup_admin, Show  Databases,BACKUP_ADMIN", []string{"BACKUP_ADMIN", "SHOW DATABASES"}, ""},
+		"no privilege": {"EVENT;FILE", nil, `ROTOR_ALLOW_MISSING: "EVENT;FILE" is no privilege`},
+		"one is empty": {"EVENT,", nil, `ROTOR_ALLOW_MISSING: "" is no privilege`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := load(t, map[string]string{"ROTOR_ALLOW_MISSING": test.value})
+			if test.problem != "" {
+				require.ErrorContains(t, err, test.problem)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.want, w.AllowMissing())
 		})
 	}
 }

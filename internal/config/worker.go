@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"rotor/internal/rotation"
@@ -32,6 +33,8 @@ type Worker struct {
 
 	// MySQLCA lists files, separated by colons.
 	MySQLCA string
+	// allowMissing lists privileges, separated by commas.
+	allowMissing privilegesValue
 
 	Heartbeat    time.Duration
 	StepTimeout  time.Duration
@@ -86,6 +89,9 @@ func (w *Worker) Settings() *Settings {
 	s.Bool(&w.eachType, "require-each-included-type", "REQUIRE_EACH_INCLUDED_TYPE", "every kind of character that is not excluded has to be in new passwords")
 	s.Number(&w.UsernameLimit, "username-character-limit", "USERNAME_CHARACTER_LIMIT", 0, 1, "how many characters the name of an account may have; 0: what the server takes")
 	s.Text(&w.MySQLCA, "mysql-ca", "ROTOR_MYSQL_CA", "", "files with CA certificates of database servers, separated by colons")
+	w.allowMissing = privilegesValue{rotation.DefaultAllowMissing}
+	s.add("allow-missing", "ROTOR_ALLOW_MISSING", "privileges that a standby account may lack where the admin account can't grant them; each one left out is in the result",
+		"names of privileges, separated by commas, or none", &w.allowMissing)
 	s.Duration(&w.Heartbeat, "heartbeat", "ROTOR_HEARTBEAT", 10*time.Second, 300*time.Millisecond, "how soon a dead worker is noticed")
 	s.Duration(&w.StepTimeout, "step-timeout", "ROTOR_STEP_TIMEOUT", 30*time.Second, time.Second, "time limit of one attempt of a step")
 	s.Duration(&w.StepBurst, "step-burst", "ROTOR_STEP_BURST", time.Minute, time.Second, "how long the server repeats a failing step before the workflow shows it and waits")
@@ -104,6 +110,9 @@ func (w *Worker) Settings() *Settings {
 	s.Text(&w.LogLevel, "log-level", "ROTOR_LOG_LEVEL", "info", "debug, info, warn or error", "debug", "info", "warn", "error")
 	return s
 }
+
+// AllowMissing are the privileges that a standby account may lack where the admin account can't grant them.
+func (w *Worker) AllowMissing() []string { return slices.Clone(w.allowMissing) }
 
 // PasswordPolicy is what requests leave open of new passwords, unless a store has a policy of its own.
 func (w *Worker) PasswordPolicy() rotation.PasswordPolicy {

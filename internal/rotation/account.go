@@ -26,3 +26,6 @@ func (p Pair) Standby(current string) string {
 	}
 	return p.Base
 }
+
+// DefaultAllowMissing is the privilege that a standby account may lack where the admin can't grant it: Alibaba Cloud's recipe passes over it.
+const DefaultAllowMissing = "XA_RECOVER_ADMIN"

@@ -87,7 +87,7 @@ func Steps(settings config.Worker) (*activities.Rotation, error) {
 }
 
 func stepsWith(shelf *shelf, settings config.Worker) (*activities.Rotation, error) {
-	sql, err := mysql.New(mysql.Options{CAFiles: filepath.SplitList(settings.MySQLCA)})
+	sql, err := mysql.New(mysql.Options{CAFiles: filepath.SplitList(settings.MySQLCA), AllowMissing: settings.AllowMissing()})
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", rotation.TargetMySQL, err)
 	}

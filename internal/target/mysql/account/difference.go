@@ -10,7 +10,7 @@ import (
 )
 
 // DefaultAllowMissing are the privileges that a standby account may lack if the admin can't grant them.
-var DefaultAllowMissing = []string{"XA_RECOVER_ADMIN"}
+var DefaultAllowMissing = []string{rotation.DefaultAllowMissing}
 
 // Options say how far equality goes.
 type Options struct {
