@@ -194,8 +194,8 @@ func TestApsaraWaits(t *testing.T) {
 		begin func(*testing.T, devstack.Secret) func()
 	}{
 		"the accounts are slow": {func(t *testing.T, s devstack.Secret) func() {
-			// Slower than an attempt of a step may be, so that attempts have to look and come again.
-			change(t, s, func(i *sim.Instance) { i.Delay = 8 * time.Second })
+			// Much slower than an attempt of a step may be, so that attempts have to look and come again.
+			change(t, s, func(i *sim.Instance) { i.Delay = 30 * time.Second })
 			return func() {}
 		}},
 		"the instance is busy when it is looked at": {func(t *testing.T, s devstack.Secret) func() { return busyUntil(t, s, "DescribeDBInstanceAttribute", 3) }},

@@ -88,6 +88,7 @@ func TestStepEvents(t *testing.T) {
 			require.NoError(t, err)
 			result := outcome(t, run)
 			require.Equal(t, rotation.Refused, result.Outcome)
+			require.Equal(t, 1, strings.Count(result.Reason.Text, "step event"), result.Reason.Text)
 			require.Contains(t, result.Reason.Text, "Step: this is a step event of the Function Compute recipe; a rotation here is one request with SecretName and RegionId")
 			require.Equal(t, before, picture(t, secret))
 		})

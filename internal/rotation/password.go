@@ -28,7 +28,7 @@ const (
 // PasswordSourceStore lets the store's own generator make passwords (GetRandomPassword).
 const PasswordSourceStore = "store"
 
-// DefaultExcludeCharacters is what the rotation functions of both clouds leave out of what the store generates.
+// DefaultExcludeCharacters is what the rotation functions of both clouds leave out of what the store generates, where the target takes all.
 const DefaultExcludeCharacters = `/@"'\`
 
 // PasswordPolicy says what new passwords look like. Its fields are those of the rotation functions of both clouds.
@@ -161,7 +161,8 @@ func (p PasswordPolicy) Fit(rule PasswordRule) (PasswordRecipe, error) {
 		punctuation = ""
 	case punctuation == "" && p.Source == PasswordSourceStore:
 		punctuation = allPunctuation
-		if p.ExcludeCharacters == "" {
+		// The recipe for ApsaraDB RDS leaves out what its API does not take, and nothing more.
+		if p.ExcludeCharacters == "" && rule.Punctuation == "" {
 			p.ExcludeCharacters = DefaultExcludeCharacters
 		}
 	case punctuation == "":

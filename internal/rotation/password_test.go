@@ -94,14 +94,15 @@ func without(s, others string) string {
 	return s
 }
 
+// What a store's generator leaves out is, for each target, what the rotation functions leave out of it.
 func TestRecipeForAStoresGenerator(t *testing.T) {
-	recipe, err := rotation.PasswordPolicy{Source: rotation.PasswordSourceStore}.Fit(apsaraRule)
+	byStore := rotation.PasswordPolicy{Source: rotation.PasswordSourceStore}
+	recipe, err := byStore.Fit(rotation.PasswordRule{})
 	require.NoError(t, err)
-	excluded := recipe.Excluded()
-	for _, c := range `/@"'\` + "{}[]<>?~`|;:,." {
-		require.Contains(t, excluded, string(c))
-	}
-	require.Empty(t, without(without(excluded, `/@"'\`), "{}[]<>?~`|;:,."), "what the target takes is not excluded")
+	require.ElementsMatch(t, []byte(`/@"'\`), []byte(recipe.Excluded()), "by a connection")
+	recipe, err = byStore.Fit(apsaraRule)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []byte("\\\"',./:;<>?[]{|}~`"), []byte(recipe.Excluded()), "by the API of ApsaraDB RDS")
 	for password, fits := range map[string]bool{
 		strings.Repeat("aA1!", 8): true, strings.Repeat("aA1!", 7): false, strings.Repeat("aA1/", 8): false, strings.Repeat("aA11", 8): false,
 	} {

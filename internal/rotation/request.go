@@ -83,6 +83,9 @@ func (r *Request) UnmarshalJSON(data []byte) error {
 		r.problems, r.event = append(r.problems, event), true
 		return nil
 	}
+	if _, event := raw["Step"]; event {
+		delete(raw, "VersionId") // it belongs to the event, which is said once
+	}
 	r.take("", raw, r.fields())
 	return nil
 }
