@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,13 +26,7 @@ import (
 // start starts the rotation of a secret under its canonical id.
 func start(t *testing.T, taskQueue string, secret devstack.Secret, ask func(*rotation.Request)) client.WorkflowRun {
 	t.Helper()
-	req := rotation.Request{SecretName: secret.Name, RegionId: secret.Region, InstanceId: secret.Instance, Now: true}
-	if secret.Store != rotation.StoreAlibabaKMS {
-		req.Store = secret.Store
-	}
-	if ask != nil {
-		ask(&req)
-	}
+	req := requestFor(secret, ask)
 	valid, _ := req.Validate() // what is wrong with it is the workflow's to say
 	id := valid.WorkflowID()
 	// A worker that is killed is to be noticed soon. Else a busy machine may take its time.
@@ -45,6 +40,18 @@ func start(t *testing.T, taskQueue string, secret devstack.Secret, ask func(*rot
 	}, rotation.WorkflowType, req)
 	require.NoError(t, err)
 	return run
+}
+
+// requestFor asks for a rotation of the secret, whatever its grace time.
+func requestFor(secret devstack.Secret, ask func(*rotation.Request)) rotation.Request {
+	req := rotation.Request{SecretName: secret.Name, RegionId: secret.Region, InstanceId: secret.Instance, Now: true}
+	if secret.Store != rotation.StoreAlibabaKMS {
+		req.Store = secret.Store
+	}
+	if ask != nil {
+		ask(&req)
+	}
+	return req
 }
 
 func canonicalID(secret devstack.Secret) string {
@@ -171,8 +178,29 @@ func picture(t *testing.T, secret devstack.Secret) string {
 	}
 	for _, account := range []string{secret.Account, secret.Account + rotation.SuffixAlibaba, secret.Account + rotation.SuffixAWS, secret.AdminAccount} {
 		b.WriteString(strings.Join(grants(t, account), "\n"))
+		b.WriteString(strings.Join(rows(t, account), "\n"))
 	}
 	return b.String()
+}
+
+// rows are all that the server keeps of an account beside its privileges: hashes, attributes, states.
+func rows(t *testing.T, account string) (lines []string) {
+	t.Helper()
+	found, err := stack.MySQL.DB().QueryContext(t.Context(), "SELECT * FROM mysql.user WHERE User = '"+account+"' ORDER BY Host")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, found.Close()) }()
+	columns, err := found.Columns()
+	require.NoError(t, err)
+	for found.Next() {
+		values, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		require.NoError(t, found.Scan(into...))
+		lines = append(lines, fmt.Sprintf("%+v", values))
+	}
+	require.NoError(t, found.Err())
+	return lines
 }
 
 // grants are the grants of an account, its password's hash among them where the server shows it; none if it does not exist.

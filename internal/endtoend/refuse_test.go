@@ -106,20 +106,8 @@ func TestRefusals(t *testing.T) {
 		"putting is denied": {func(t *testing.T, s devstack.Secret) {
 			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: s.Name, Action: "PutSecretValue", Times: cloudsim.Always})
 		}, nil, []string{"kms:PutSecretValue", "Forbidden.NoPermission"}},
-		"TLS is wanted and the server has none": {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, with("SSL", "True")) }, nil, []string{"TLS"}},
-		"ten versions, and the oldest is needed": {func(t *testing.T, s devstack.Secret) {
-			secret := stored(t, s.Name)
-			old := secret.Versions[0]
-			old.ID, old.Stages, old.Created = "audited", []string{"Audit"}, old.Created.Add(-time.Hour)
-			versions := []alibabakms.Version{old}
-			for i := range 8 {
-				v := secret.Versions[0]
-				v.ID, v.Stages, v.Created = "filler"+string(rune('a'+i)), nil, v.Created.Add(-time.Minute)
-				versions = append(versions, v)
-			}
-			secret.Versions = append(versions, secret.Versions...)
-			kms().Put(secret)
-		}, nil, []string{"10 versions", "audited", "Audit"}},
+		"TLS is wanted and the server has none":  {func(t *testing.T, s devstack.Secret) { edit(t, s.Name, with("SSL", "True")) }, nil, []string{"TLS"}},
+		"ten versions, and the oldest is needed": {tenVersions, nil, []string{"10 versions", "audited", "Audit"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,18 +129,40 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestAccountNameThatIsTooLongIsAskedFromTheServer(t *testing.T) {
-	t.Parallel()
-	secret := newSecret(t)
+// tenVersions fills the secret; the oldest version carries a label.
+func tenVersions(t *testing.T, s devstack.Secret) {
+	t.Helper()
+	secret := stored(t, s.Name)
+	old := secret.Versions[0]
+	old.ID, old.Stages, old.Created = "audited", []string{"Audit"}, old.Created.Add(-time.Hour)
+	versions := []alibabakms.Version{old}
+	for i := range 8 {
+		v := secret.Versions[0]
+		v.ID, v.Stages, v.Created = "filler"+string(rune('a'+i)), nil, v.Created.Add(-time.Minute)
+		versions = append(versions, v)
+	}
+	secret.Versions = append(versions, secret.Versions...)
+	kms().Put(secret)
+}
+
+// longName gives the secret an account whose name has room for two characters more, and no more.
+func longName(t *testing.T, s devstack.Secret) {
+	t.Helper()
 	var limit int
 	require.NoError(t, stack.MySQL.DB().QueryRowContext(t.Context(),
 		"SELECT CHARACTER_MAXIMUM_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='mysql' AND TABLE_NAME='user' AND COLUMN_NAME='User'").Scan(&limit))
-	long := strings.Repeat("n", limit-2)
+	long := s.Account + strings.Repeat("n", limit-2-len(s.Account))
 	execute(t, "CREATE USER '"+long+"'@'%' IDENTIFIED BY 'long-name-0815'")
-	edit(t, secret.Name, func(d map[string]any) {
+	edit(t, s.Name, func(d map[string]any) {
 		d["AccountName"], d["AccountPassword"] = long, "long-name-0815"
 		delete(d, "DBName")
 	})
+}
+
+func TestAccountNameThatIsTooLongIsAskedFromTheServer(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	longName(t, secret)
 	result := rotate(t, secret, nil)
 	require.Equal(t, rotation.Refused, result.Outcome)
 	require.Contains(t, result.Reason.Text, "this server takes")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,8 @@ type relay struct {
 	host string
 	mu   sync.Mutex
 	seen bytes.Buffer
+	// queries are the texts of the statements that clients sent, in order.
+	queries []string
 	// logins is how many connections there were.
 	logins atomic.Int64
 	// gone: nobody gets through.
@@ -67,7 +70,7 @@ func (r *relay) serve(client net.Conn, address string) {
 	}
 	r.logins.Add(1)
 	go func() {
-		_, _ = io.Copy(server, io.TeeReader(client, r)) // one that is gone has said all
+		_, _ = io.Copy(server, io.TeeReader(client, io.MultiWriter(r, &packets{relay: r}))) // one that is gone has said all
 		_ = server.Close()
 	}()
 	_, _ = io.Copy(client, server)
@@ -111,3 +114,45 @@ func (r *relay) heard(account string) bool {
 	defer r.mu.Unlock()
 	return bytes.Contains(r.seen.Bytes(), append([]byte(account), 0))
 }
+
+// packets finds the statements in what one client says: a packet has three bytes of length, a number, and, where it begins something
+// new, number 0 and a command, of which 3 is a statement.
+type packets struct {
+	relay *relay
+	rest  []byte
+}
+
+func (p *packets) Write(data []byte) (int, error) {
+	p.rest = append(p.rest, data...)
+	for len(p.rest) >= 4 {
+		length := int(p.rest[0]) | int(p.rest[1])<<8 | int(p.rest[2])<<16
+		if len(p.rest) < 4+length {
+			break
+		}
+		number, payload := p.rest[3], p.rest[4:4+length]
+		if number == 0 && length > 1 && payload[0] == 3 {
+			p.relay.mu.Lock()
+			p.relay.queries = append(p.relay.queries, string(payload[1:]))
+			p.relay.mu.Unlock()
+		}
+		p.rest = p.rest[4+length:]
+	}
+	return len(data), nil
+}
+
+// changes are the statements that change accounts, with *** for passwords.
+func (r *relay) changes() (list []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, query := range r.queries {
+		if changing.MatchString(query) {
+			list = append(list, quoted.ReplaceAllString(query, "$1'***'"))
+		}
+	}
+	return list
+}
+
+var (
+	changing = regexp.MustCompile(`^(CREATE|ALTER|DROP|GRANT|REVOKE|RENAME|SET PASSWORD)\b`)
+	quoted   = regexp.MustCompile(`( BY |PASSWORD\(| REPLACE )'(?:[^'\\]|''|\\.)*'`)
+)
