@@ -26,7 +26,7 @@ PROOFS    = ./internal/trial ./internal/model
 CHAOS_SEED    = 1
 CHAOS_SECRETS = 200
 # The end-to-end tests that are run on each server.
-ROTATIONS = TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory
+ROTATIONS = TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory|TestCheck
 
 .PHONY: help
 help: ## list the targets

@@ -160,6 +160,11 @@ func TestHistories(t *testing.T) {
 			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
 			return run
 		},
+		"checked": func(t *testing.T) client.WorkflowRun {
+			run := startCheck(t, queue, newSecret(t), nil)
+			require.True(t, checkOf(t, run).Fine())
+			return run
+		},
 		"delegated": func(t *testing.T) client.WorkflowRun {
 			secret := newSecret(t)
 			run := startAs(t, "delegated-"+secret.Name, secret)

@@ -184,6 +184,7 @@ func TestLeastPolicies(t *testing.T) {
 			}
 			l := limitedWorker(t, secret, allow)
 			course.run(t, l, secret)
+			checkUnder(t, l, secret)
 			unused := slices.Clone(allow)
 			for _, r := range l.requests() {
 				if len(r.Faults) == 0 {
@@ -197,6 +198,14 @@ func TestLeastPolicies(t *testing.T) {
 			require.Empty(t, unused, "nothing is allowed that is not used")
 		})
 	}
+}
+
+// checkUnder checks with what a rotation may do: it takes nothing more.
+func checkUnder(t *testing.T, l limited, secret devstack.Secret) {
+	t.Helper()
+	found := checkOf(t, startCheck(t, l.queue, secret, nil))
+	require.True(t, found.Fine(), found.Findings)
+	require.NotEmpty(t, found.Changes)
 }
 
 // recipePolicy is the one that the Function Compute recipe gives its function.

@@ -15,3 +15,13 @@ func ReleaseLock(t *testing.T, of target.Session) {
 	_, err := s.conn.ExecContext(t.Context(), "DO RELEASE_LOCK(?)", s.lock)
 	require.NoError(t, err)
 }
+
+// ExecReading sends a statement on a session that only looks.
+func ExecReading(t *testing.T, on *Target, by target.Login, statement string) error {
+	t.Helper()
+	conn, err := on.openToRead(t.Context(), by)
+	require.NoError(t, err)
+	defer conn.close()
+	_, err = conn.ExecContext(t.Context(), statement)
+	return err
+}

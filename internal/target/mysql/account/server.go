@@ -337,6 +337,9 @@ func policyOf(v variables) *Policy {
 			NotUserName: true, Dictionary: v["cracklib_password_check_dictionary"] != "",
 		}
 	}
+	if dictionary, ok := v["cracklib_password_check_dictionary"]; ok {
+		return &Policy{Dictionary: dictionary != ""}
+	}
 	level, ok := v["validate_password.policy"]
 	separator := "."
 	if !ok {
