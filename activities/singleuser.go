@@ -28,7 +28,7 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 		// It is the only password that works: the unfinished rotation is finished.
 		p.Version, p.Adopted, p.StalePending = version, true, ""
 		if _, _, err := m.documents(ctx); err != nil {
-			return err
+			return rotation.Named(rotation.FindingStale, err)
 		}
 		m.note(rotation.WarningPending, "version "+version+" of an unfinished rotation logs in already; that rotation is finished instead of beginning another")
 	default:

@@ -73,7 +73,7 @@ func TestPasswordPolicies(t *testing.T) {
 		"component": {variables{"validate_password.policy": "MEDIUM", "validate_password.length": "12", "validate_password.mixed_case_count": "2",
 			"validate_password.number_count": "3", "validate_password.special_char_count": "1", "validate_password.check_user_name": "ON"},
 			&Policy{Length: 12, Lower: 2, Upper: 2, Digits: 3, Special: 1, NotUserName: true}},
-		"component, low": {variables{"validate_password.policy": "LOW", "validate_password.length": "8", "validate_password.number_count": "1"}, &Policy{Length: 8}},
+		"component, low":            {variables{"validate_password.policy": "LOW", "validate_password.length": "8", "validate_password.number_count": "1"}, &Policy{Length: 8}},
 		"MariaDB's word list alone": {variables{"cracklib_password_check_dictionary": "/usr/share/cracklib/pw_dict"}, &Policy{Dictionary: true}},
 		"plugin": {variables{"validate_password_policy": "STRONG", "validate_password_length": "8", "validate_password_dictionary_file": "words"},
 			&Policy{Length: 8, Dictionary: true}},
