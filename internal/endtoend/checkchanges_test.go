@@ -21,6 +21,7 @@ func TestCheckTellsWhatTheRotationDoes(t *testing.T) {
 	rotated := func(t *testing.T, s devstack.Secret) {
 		require.Equal(t, rotation.Rotated, rotate(t, s, nil).Outcome)
 	}
+	double := func(r *rotation.Request) { r.Strategy = rotation.DualPassword }
 	for name, c := range map[string]struct {
 		make    func(*testing.T) devstack.Secret
 		prepare func(*testing.T, devstack.Secret)
@@ -28,6 +29,11 @@ func TestCheckTellsWhatTheRotationDoes(t *testing.T) {
 		// statements and calls are how many there are.
 		statements, calls int
 	}{
+		"two passwords, set by the admin": {make: newSecret, prepare: nothing, ask: double, statements: 1, calls: 3},
+		"two passwords, set by itself":    {make: newSecret, prepare: selfChanging, ask: double, statements: 1, calls: 3},
+		"two passwords, a second time": {make: newSecret, prepare: func(t *testing.T, s devstack.Secret) {
+			require.Equal(t, rotation.Rotated, rotate(t, s, double).Outcome)
+		}, ask: double, statements: 1, calls: 3},
 		"the standby is created": {make: newSecret, prepare: nothing, statements: 2, calls: 3},
 		"the standby is equal":   {make: newSecret, prepare: rotated, statements: 1, calls: 3},
 		"the standby differs": {make: newSecret, prepare: func(t *testing.T, s devstack.Secret) {
@@ -55,6 +61,9 @@ func TestCheckTellsWhatTheRotationDoes(t *testing.T) {
 		}, calls: 6},
 		"RDS, one account": {make: newApsara, prepare: nothing, ask: single, calls: 4},
 	} {
+		if strings.HasPrefix(name, "two passwords") && !twoPasswords() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			secret := c.make(t)
