@@ -3,10 +3,12 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -112,4 +114,21 @@ func (f *Follower) OpenRun(ctx context.Context, workflowID string) (string, erro
 		return "", nil
 	}
 	return described.WorkflowExecutionInfo.GetExecution().GetRunId(), nil
+}
+
+// Rotates says whether the workflow of an id is open and rotates a secret itself, rather than waiting for another that does.
+func (f *Follower) Rotates(ctx context.Context, workflowID string) (bool, error) {
+	d, err := f.Client.DescribeWorkflowExecution(ctx, workflowID, "")
+	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
+		return false, nil
+	}
+	if err != nil {
+		return false, rotation.Errorf(rotation.Retryable, "could not ask Temporal whether %s is open", workflowID)
+	}
+	if d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || len(d.GetPendingChildren()) > 0 {
+		return false, nil
+	}
+	return !slices.ContainsFunc(d.GetPendingActivities(), func(a *workflowpb.PendingActivityInfo) bool {
+		return a.GetActivityType().GetName() == rotation.ActivityFollow
+	}), nil
 }

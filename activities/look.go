@@ -31,7 +31,23 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 		return rotation.Plan{}, err
 	}
 	defer s.leave()
+	if err := s.checkInClear(ctx, req); err != nil {
+		return rotation.Plan{}, err
+	}
 	return s.look(ctx, req)
+}
+
+// checkInClear keeps two rotations of a secret apart, of which one began before ids were hidden.
+func (s *scene) checkInClear(ctx context.Context, req rotation.Request) error {
+	if s.RotatesInClear == nil {
+		return nil
+	}
+	open, err := s.RotatesInClear(ctx, req.WorkflowID())
+	if err != nil || !open {
+		return err
+	}
+	return rotation.Errorf(rotation.Retryable, "a rotation of secret %s that began before names were hidden is still open, as workflow %s; "+
+		"let it end, or decide about it in the Web UI, if it is parked", s.plan.Secret, req.WorkflowID())
 }
 
 // looking is the scene of a look, of which nothing is known yet but the request.

@@ -38,6 +38,9 @@ type Rotation struct {
 	LastRotated func(ctx context.Context, workflowID string) (time.Time, error)
 	// OpenRun gives the run id of the open workflow of an id, "" if none is open. It may be nil.
 	OpenRun func(ctx context.Context, workflowID string) (string, error)
+	// RotatesInClear says whether a rotation is open under an id that names its secret. It is set where ids are hidden, so that one that
+	// began before they were excludes others still.
+	RotatesInClear func(ctx context.Context, workflowID string) (bool, error)
 	// Pause waits; it returns the context's error if that ends first.
 	Pause func(ctx context.Context, d time.Duration) error
 	// StoreSlots and TargetSlots bound how many steps are at one store's region and at one server at once; nil: no bound.

@@ -35,7 +35,7 @@ func (r *Rotations) CheckSecret(ctx workflow.Context, req rotation.Request) (*ro
 func notChecked(err error) *rotation.Error {
 	var app *temporal.ApplicationError
 	var f rotation.Failure
-	if errors.As(err, &app) && app.HasDetails() && app.Details(&f) == nil && f.Text != "" {
+	if errors.As(err, &app) && read(app, &f) && f.Text != "" {
 		return rotation.Errorf(rotation.Retryable, "the check did not come to its end: %s", f.Text)
 	}
 	return rotation.Errorf(rotation.Retryable, "no worker finished the check in time: it died, or something that it waited for did not answer")

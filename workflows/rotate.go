@@ -120,9 +120,9 @@ func (r *Rotations) delegate(ctx workflow.Context, known settled, req rotation.R
 	var canceled *temporal.CanceledError
 	var terminated *temporal.TerminatedError
 	switch {
-	case errors.As(err, &failed) && failed.HasDetails() && failed.Details(result) == nil:
+	case errors.As(err, &failed) && read(failed, result):
 		return ended(result)
-	case errors.As(err, &canceled) && ctx.Err() == nil && canceled.HasDetails() && canceled.Details(result) == nil:
+	case errors.As(err, &canceled) && ctx.Err() == nil && read(canceled, result):
 		return ended(result)
 	case errors.As(err, &terminated):
 		return nil, noOutcome(id, "terminated")

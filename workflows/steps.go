@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rotor/activities"
+	"rotor/internal/payload"
 	"rotor/internal/rotation"
 )
 
@@ -69,12 +70,21 @@ func attempt(ctx workflow.Context, step rotation.Step, activity, input, result a
 	}
 	var app *temporal.ApplicationError
 	var f rotation.Failure
-	if errors.As(err, &app) && app.HasDetails() && app.Details(&f) == nil && f.Text != "" {
+	if errors.As(err, &app) && read(app, &f) && f.Text != "" {
 		f.Step = step
 		return &failed{f}
 	}
 	return &failed{rotation.Failure{Step: step, Kind: rotation.Retryable, Unanswered: true,
 		Text: "no worker finished step " + string(step) + " in time: it died, or something that it waited for did not answer"}}
+}
+
+// read takes the details out of an error, if it has some of this kind. Without the key that they are encrypted with there is nothing to
+// decide on: the task fails, until a worker has it.
+func read(err interface {
+	HasDetails() bool
+	Details(...any) error
+}, into any) bool {
+	return err.HasDetails() && payload.Insist(err.Details(into)) == nil
 }
 
 // step runs a step: bursts of attempts with growing pauses between them, until it succeeds, fails for good, or patience

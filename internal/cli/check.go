@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
+	"rotor/internal/payload"
 	"rotor/internal/rotation"
 	"rotor/workflows"
 )
@@ -180,6 +181,9 @@ func (c *checkCall) one(ctx context.Context, req rotation.Request) (SecretCheck,
 	}
 	found := SecretCheck{WorkflowID: run.GetID(), RunID: run.GetRunID()}
 	if err := run.Get(ctx, &found.Check); err != nil {
+		if payload.IsUnreadable(err) {
+			return found, c.explain(ctx, "read the check in", err)
+		}
 		if ctx.Err() != nil {
 			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), workerPatience)
 			defer cancel()

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"rotor/internal/config"
+	"rotor/internal/payload"
+	"rotor/internal/rotation"
 )
 
 // connection is where Temporal is.
@@ -22,9 +24,12 @@ type connection struct {
 	queue    string
 	// taskTimeout is that of the workflows that are started; 0: as the server has it.
 	taskTimeout time.Duration
-	settings    *config.Settings
-	flags       *pflag.FlagSet
-	options     client.Options
+	// keyFile names the keys that hide secrets' names from Temporal.
+	keyFile  string
+	keys     *payload.Keys
+	settings *config.Settings
+	flags    *pflag.FlagSet
+	options  client.Options
 }
 
 func (c *connection) bind(cmd *cobra.Command) {
@@ -32,6 +37,7 @@ func (c *connection) bind(cmd *cobra.Command) {
 	c.settings = &config.Settings{}
 	c.settings.Text(&c.queue, "task-queue", "ROTOR_TASK_QUEUE", config.DefaultTaskQueue, "Temporal task queue of the workers")
 	config.WorkflowTaskTimeout(c.settings, &c.taskTimeout)
+	config.PayloadKeys(c.settings, &c.keyFile)
 	c.settings.Bind(cmd.Flags())
 	c.flags = cmd.Flags()
 }
@@ -41,13 +47,16 @@ func (c *connection) words() (text string) {
 	if c.flags == nil {
 		return ""
 	}
-	for _, name := range []string{"address", "namespace", "profile", "config-file"} {
+	for _, name := range []string{"address", "namespace", "profile", "config-file", "payload-keys"} {
 		if f := c.flags.Lookup(name); f.Changed {
 			text += " --" + name + " " + shellWord(f.Value.String())
 		}
 	}
 	return text
 }
+
+// id is the workflow id of the rotation of a secret.
+func (c *connection) id(req rotation.Request) string { return c.keys.Hide(req.WorkflowID()) }
 
 // connectPatience is how long a first answer is waited for.
 const connectPatience = 10 * time.Second
@@ -61,6 +70,10 @@ func (a *app) dial(ctx context.Context, c *connection) (client.Client, error) {
 	if err != nil {
 		return nil, usagef("%s", err)
 	}
+	if c.keys, err = payload.Read(c.keyFile); err != nil {
+		return nil, usagef("%s", err)
+	}
+	options = c.keys.Protect(options)
 	c.options, a.where = options, c.words()
 	dialing, cancel := context.WithTimeout(ctx, connectPatience)
 	defer cancel()
@@ -77,6 +90,9 @@ func (c *connection) explain(ctx context.Context, doing string, err error) error
 		return &exitError{ExitInterrupted, fmt.Errorf("interrupted while about to %s Temporal", doing)}
 	}
 	where := fmt.Sprintf("%s, namespace %s", c.options.HostPort, c.options.Namespace)
+	if unreadable, is := errors.AsType[*payload.Unreadable](err); is {
+		return usagef("%s Temporal at %s: %s", doing, where, unreadable)
+	}
 	var namespace *serviceerror.NamespaceNotFound
 	switch {
 	case errors.As(err, &namespace):

@@ -165,16 +165,16 @@ func (d *demo) rotate(ctx context.Context, secret devstack.Secret) (*watch.Snaps
 		return nil, err
 	}
 	call := &rotateCall{app: d.app, connection: d.conn, req: req, client: d.client}
-	started, err := call.start(ctx, req.WorkflowID())
+	started, err := call.start(ctx, d.conn.id(req))
 	if err != nil {
 		return nil, d.conn.explain(ctx, "start the rotation in", err)
 	}
 	p := d.printer()
-	f := watch.Follower{Client: d.client, Seen: p.show, Warn: func(text string) {
+	f := watch.Follower{Client: d.client, Payloads: d.conn.keys.Converter(), Seen: p.show, Warn: func(text string) {
 		p.clear()
 		d.warn(text)
 	}}
-	s, err := f.Follow(ctx, req.WorkflowID(), started.GetRunID())
+	s, err := f.Follow(ctx, d.conn.id(req), started.GetRunID())
 	p.clear()
 	if err != nil {
 		return nil, fmt.Errorf("follow the rotation of secret %s: %w", secret.Name, err)

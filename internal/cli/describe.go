@@ -51,13 +51,16 @@ Exit codes: 0 there is a rotation, 1 there is none, 2 wrong command line or no c
 }
 
 func (a *app) describe(ctx context.Context, temporal client.Client, c *connection, req rotation.Request, output *word) error {
-	s, err := watch.Look(ctx, temporal, req.WorkflowID(), "")
+	s, err := watch.Look(ctx, temporal, c.keys.Converter(), c.id(req), "")
 	schedule, noSchedule := c.describeSchedule(ctx, temporal, req)
 	if noSchedule != nil && ctx.Err() == nil {
 		// Not everybody who may look at workflows may look at schedules.
 		a.warn("the schedule can't be looked up: Temporal answered " + code(noSchedule))
 	}
 	if errors.Is(err, watch.ErrNoRotation) {
+		if err := c.keys.Check(ctx, temporal, c.options.Namespace, latestRotations); err != nil {
+			return c.explain(ctx, "look up the rotation in", err)
+		}
 		return a.neverRotated(req, schedule)
 	}
 	if err != nil {
@@ -83,6 +86,9 @@ func (a *app) describe(ctx context.Context, temporal client.Client, c *connectio
 	}
 	return nil
 }
+
+// latestRotations finds what a program without the keys that are in use, or with other ones, knows by other ids.
+const latestRotations = "WorkflowType = '" + rotation.WorkflowType + "'"
 
 func (a *app) neverRotated(req rotation.Request, schedule *ScheduleReport) error {
 	text := ""

@@ -123,7 +123,7 @@ func (l *local) readSettings(level string) error {
 		value, set := quickly[name]
 		return value, set
 	})
-	l.conn.queue, l.conn.settings = l.settings.TaskQueue, &config.Settings{}
+	l.conn.queue, l.conn.keyFile, l.conn.settings = l.settings.TaskQueue, l.settings.PayloadKeys, &config.Settings{}
 	return err
 }
 

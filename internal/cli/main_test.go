@@ -96,12 +96,14 @@ var quick = map[string]string{
 }
 
 // startWorker starts a worker on the stack, in this process.
-func startWorker(queue string) (stop func() error, err error) {
+func startWorker(queue string, more ...map[string]string) (stop func() error, err error) {
 	var settings config.Worker
 	known := settings.Settings()
 	if err := known.Load(func(name string) (string, bool) {
-		if value, ok := quick[name]; ok {
-			return value, true
+		for _, from := range append(more, quick) {
+			if value, ok := from[name]; ok {
+				return value, true
+			}
 		}
 		return os.LookupEnv(name)
 	}); err != nil {

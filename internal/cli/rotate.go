@@ -113,7 +113,7 @@ func (c *rotateCall) refused(problem error) error {
 }
 
 func (c *rotateCall) rotate(ctx context.Context) error {
-	id := c.req.WorkflowID()
+	id := c.id(c.req)
 	for {
 		run, err := c.start(ctx, id)
 		var running *serviceerror.WorkflowExecutionAlreadyStarted
@@ -145,7 +145,7 @@ func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, 
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            workflows.Summary(c.req),
 		WorkflowTaskTimeout:                      c.taskTimeout,
-		TypedSearchAttributes:                    workflows.StartAttributes(searchAttributes(ctx, c.client, c.options.Namespace), c.req),
+		TypedSearchAttributes:                    workflows.StartAttributes(c.keys.Shown(searchAttributes(ctx, c.client, c.options.Namespace)), c.req),
 	}, rotation.WorkflowType, c.req)
 }
 
@@ -153,13 +153,13 @@ func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, 
 func (c *rotateCall) started(ctx context.Context, runID, text string) error {
 	if c.output.value == outputText {
 		c.printf(text+"\n", c.req.Name(), c.req.Store, c.req.RegionId)
-		c.printf("Workflow %s, run %s\n\n", c.req.WorkflowID(), runID)
+		c.printf("Workflow %s, run %s\n\n", c.id(c.req), runID)
 	}
 	if !c.noWait {
 		return c.follow(ctx, c.client, &c.connection, c.req, runID, c.output, c.printer())
 	}
 	if c.output.value == outputJSON {
-		return c.printJSON(Report{Secret: c.req.Name(), Store: c.req.Store, Region: c.req.RegionId, WorkflowID: c.req.WorkflowID(), RunID: runID,
+		return c.printJSON(Report{Secret: c.req.Name(), Store: c.req.Store, Region: c.req.RegionId, WorkflowID: c.id(c.req), RunID: runID,
 			State: rotation.StateRunning})
 	}
 	c.printf("Not waiting for it. Look at it with:\n  %s\n", c.command("describe", c.req))
@@ -169,7 +169,7 @@ func (c *rotateCall) started(ctx context.Context, runID, text string) error {
 // waitFor waits for the end of a rotation that somebody else started.
 func (c *rotateCall) waitFor(ctx context.Context, id, runID string) error {
 	c.warn(fmt.Sprintf("a rotation of secret %s is running already (run %s); waiting for its end", c.req.Name(), runID))
-	f := watch.Follower{Client: c.client, Seen: func(*watch.Snapshot) {}, Warn: c.warn}
+	f := watch.Follower{Client: c.client, Payloads: c.keys.Converter(), Seen: func(*watch.Snapshot) {}, Warn: c.warn}
 	s, err := f.Follow(ctx, id, runID)
 	switch {
 	case err != nil:
@@ -187,11 +187,11 @@ func (a *app) follow(ctx context.Context, temporal client.Client, c *connection,
 	if output.value == outputJSON {
 		seen = func(*watch.Snapshot) {}
 	}
-	f := watch.Follower{Client: temporal, Seen: seen, Warn: func(text string) {
+	f := watch.Follower{Client: temporal, Payloads: c.keys.Converter(), Seen: seen, Warn: func(text string) {
 		p.clear()
 		a.warn(text)
 	}}
-	s, err := f.Follow(ctx, req.WorkflowID(), runID)
+	s, err := f.Follow(ctx, c.id(req), runID)
 	p.clear()
 	if err != nil {
 		return a.stopped(ctx, c, req, err)

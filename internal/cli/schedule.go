@@ -52,13 +52,13 @@ func (r *ScheduleReport) words(now time.Time) string {
 
 // schedules gives the way to the namespace's schedules.
 func (c *connection) schedules(temporal client.Client) *schedules.Client {
-	return &schedules.Client{Temporal: temporal, Converter: c.options.DataConverter}
+	return &schedules.Client{Temporal: temporal, Converter: c.options.DataConverter, Hide: c.keys.Hide}
 }
 
 // keeper is the way to the schedules for who makes some: it knows the namespace's search attributes.
 func (c *connection) keeper(ctx context.Context, temporal client.Client) *schedules.Client {
 	keeper := c.schedules(temporal)
-	keeper.Attributes = searchAttributes(ctx, temporal, c.options.Namespace)
+	keeper.Attributes = c.keys.Shown(searchAttributes(ctx, temporal, c.options.Namespace))
 	return keeper
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"rotor/internal/payload"
 	"rotor/internal/rotation"
 )
 
@@ -51,6 +52,9 @@ type Worker struct {
 	// WorkflowTaskTimeout is for the workflows that this worker starts; 0: as the server has it.
 	WorkflowTaskTimeout time.Duration
 
+	// PayloadKeys is the file of keys that hide names from who can read Temporal, see package payload; "": nothing is hidden.
+	PayloadKeys string
+
 	// Deployment and BuildID make the worker a versioned one; "" is none.
 	Deployment, BuildID string
 
@@ -62,6 +66,11 @@ type Worker struct {
 func WorkflowTaskTimeout(s *Settings, into *time.Duration) {
 	s.Duration(into, "workflow-task-timeout", "ROTOR_WORKFLOW_TASK_TIMEOUT", 0, 0,
 		"how soon a worker that dies in the midst of a decision is noticed, 1s to 2m; 0: as Temporal has it (10s)")
+}
+
+// PayloadKeys is a setting of all that talk to Temporal.
+func PayloadKeys(s *Settings, into *string) {
+	s.Text(into, "payload-keys", payload.Setting, "", "file with the keys that hide secrets' names from Temporal: lines NAME KEY, one of them named ids")
 }
 
 // Version is the worker's version within its deployment.
@@ -104,6 +113,7 @@ func (w *Worker) Settings() *Settings {
 	s.Number(&w.MaxPerTarget, "max-per-target", "ROTOR_MAX_PER_TARGET", 20, 1, "how many steps may be at one database server at once, so that one that hangs leaves room for others")
 	s.Number(&w.MaxPerStore, "max-per-store", "ROTOR_MAX_PER_STORE", 50, 1, "the same for one region of a secret store")
 	WorkflowTaskTimeout(s, &w.WorkflowTaskTimeout)
+	PayloadKeys(s, &w.PayloadKeys)
 	s.Text(&w.Deployment, "deployment", "ROTOR_DEPLOYMENT", "", "name of the worker deployment; with it the worker is versioned, and does nothing until its version is made current")
 	s.Text(&w.BuildID, "build-id", "ROTOR_BUILD_ID", "", "version within the deployment; without it, what the program was built from")
 	s.Text(&w.LogFormat, "log-format", "ROTOR_LOG_FORMAT", "text", "text or json", "text", "json")

@@ -82,6 +82,7 @@ const (
 	UpdateRollback    = "rollback"
 	UpdateAbandon     = "abandon"
 	ActivityInspect   = "Inspect"
+	ActivityFollow    = "Follow"
 	workflowIDPrefix  = "rotate/"
 	maxSecretNameSize = 512
 )

@@ -12,6 +12,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rotor/internal/config"
+	"rotor/internal/payload"
+	"rotor/internal/rotation"
 	"rotor/internal/visibility"
 )
 
@@ -38,7 +40,11 @@ func Serve(ctx context.Context, options client.Options, settings config.Worker, 
 	if err != nil {
 		return err
 	}
-	c, err := connect(ctx, options)
+	keys, err := payload.Read(settings.PayloadKeys)
+	if err != nil {
+		return err
+	}
+	c, err := connect(ctx, keys.Protect(options))
 	if err != nil {
 		return err
 	}
@@ -47,10 +53,16 @@ func Serve(ctx context.Context, options client.Options, settings config.Worker, 
 	if err != nil {
 		return err
 	}
+	present = keys.Shown(present)
 	if warning != "" {
 		options.Logger.Warn(warning)
 	}
-	w := New(c, steps, settings, present...)
+	// A worker that can't read what is open would only get into the way of those that can, and not know which rotations exclude each other.
+	open := fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running' AND TaskQueue = '%s'", rotation.WorkflowType, settings.TaskQueue)
+	if err := keys.Check(ctx, c, options.Namespace, open); err != nil {
+		return fmt.Errorf("a rotation is open that this worker can't read: %w. If the key is lost, terminate that workflow", err)
+	}
+	w := New(c, keys, steps, settings, present...)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start polling task queue %s of namespace %s: %s", settings.TaskQueue, options.Namespace, config.NoConnection(err))
 	}

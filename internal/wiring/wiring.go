@@ -16,16 +16,26 @@ import (
 
 	"rotor/activities"
 	"rotor/internal/config"
+	"rotor/internal/payload"
 	"rotor/internal/rotation"
 	"rotor/internal/target"
 	"rotor/internal/target/mysql"
 	"rotor/workflows"
 )
 
-// New makes a worker of the steps; the caller starts and stops it. attributes are the search attributes that the namespace has.
-func New(c client.Client, steps *activities.Rotation, settings config.Worker, attributes ...string) worker.Worker {
-	follower := &activities.Follower{Client: c}
-	steps.LastRotated, steps.OpenRun = follower.LastRotated, follower.OpenRun
+// New makes a worker of the steps; the caller starts and stops it. attributes are the search attributes that rotations are to have, of
+// those of the namespace.
+func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settings config.Worker, attributes ...string) worker.Worker {
+	follower := &activities.Follower{Client: c, Wait: settings.StepTimeout / 3}
+	steps.LastRotated = func(ctx context.Context, workflowID string) (time.Time, error) {
+		return follower.LastRotated(ctx, keys.Hide(workflowID))
+	}
+	steps.OpenRun = func(ctx context.Context, workflowID string) (string, error) {
+		return follower.OpenRun(ctx, keys.Hide(workflowID))
+	}
+	if keys != nil {
+		steps.RotatesInClear = follower.Rotates
+	}
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           []interceptor.WorkerInterceptor{&activities.Edge{Heartbeat: settings.Heartbeat}},
 		StickyScheduleToStartTimeout:           settings.Sticky,
@@ -36,7 +46,7 @@ func New(c client.Client, steps *activities.Rotation, settings config.Worker, at
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
 		DeploymentOptions:                      deployment(settings),
 	})
-	Register(w, c, steps, settings, attributes...)
+	Register(w, follower, keys, steps, settings, attributes...)
 	return w
 }
 
@@ -60,13 +70,13 @@ type Registry interface {
 }
 
 // Register registers everything that a worker does.
-func Register(w Registry, c client.Client, steps *activities.Rotation, settings config.Worker, attributes ...string) {
-	rotations := &workflows.Rotations{Timing: Timing(settings), Attributes: attributes, StuckAfter: settings.StuckAfter}
+func Register(w Registry, follower *activities.Follower, keys *payload.Keys, steps *activities.Rotation, settings config.Worker, attributes ...string) {
+	rotations := &workflows.Rotations{Timing: Timing(settings), ID: keys.Hide, Attributes: attributes, StuckAfter: settings.StuckAfter}
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
 	w.RegisterActivity(steps)
-	w.RegisterActivityWithOptions((&activities.Follower{Client: c, Wait: settings.StepTimeout / 3}).Follow, activity.RegisterOptions{Name: "Follow"})
+	w.RegisterActivityWithOptions(follower.Follow, activity.RegisterOptions{Name: rotation.ActivityFollow})
 }
 
 // Timing is the workflows' part of the settings.

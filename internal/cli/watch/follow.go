@@ -10,13 +10,17 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
+	"rotor/internal/payload"
 	"rotor/internal/rotation"
 )
 
 // Follower watches a run until it is closed or parked.
 type Follower struct {
 	Client client.Client
+	// Payloads reads what Temporal keeps of the run.
+	Payloads converter.DataConverter
 	// Seen is called with each new state, from one goroutine.
 	Seen func(*Snapshot)
 	// Warn is called with what keeps the rotation from going on that no history shows: no worker, no answer from Temporal.
@@ -67,7 +71,7 @@ func (f *Follower) run(ctx context.Context, workflowID, runID string) (*Snapshot
 	go f.stream(ctx, workflowID, runID, events)
 	go f.poll(ctx, workflowID, runID, polls)
 
-	w := &watching{Follower: f, trail: NewTrail(workflowID, runID), answered: time.Now()}
+	w := &watching{Follower: f, trail: NewTrail(f.Payloads, workflowID, runID), answered: time.Now()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -83,12 +87,18 @@ func (f *Follower) run(ctx context.Context, workflowID, runID string) (*Snapshot
 					more = false
 				}
 			}
+			if w.trail.Unreadable != nil {
+				return nil, w.trail.Unreadable
+			}
 			s := w.show(nil)
 			if w.trail.Closing != nil {
 				return s, nil
 			}
 		case p := <-polls:
 			s, done, err := w.polled(ctx, p)
+			if err == nil {
+				err = w.trail.Unreadable
+			}
 			if done || err != nil {
 				return s, err
 			}
@@ -185,7 +195,7 @@ func (w *watching) polled(ctx context.Context, p polled) (s *Snapshot, done bool
 		return nil, false, nil
 	}
 	if len(p.described.GetPendingActivities()) > 0 {
-		w.show(attemptOf(p.described))
+		w.show(w.trail.attemptOf(p.described))
 		return nil, false, nil
 	}
 	if _, waits := w.trail.Waits(); waits || p.described.GetPendingWorkflowTask() != nil || len(p.described.GetPendingChildren()) > 0 {
@@ -198,7 +208,9 @@ func (w *watching) polled(ctx context.Context, p polled) (s *Snapshot, done bool
 		return nil, false, nil
 	}
 	// Parked is the end of following, so what the history had before it is shown first.
-	if err := w.trail.read(ctx, w.Client); err != nil {
+	if err := w.trail.read(ctx, w.Client); payload.IsUnreadable(err) {
+		return nil, false, err
+	} else if err != nil {
 		return nil, false, w.unanswered(ctx, err)
 	}
 	s = &Snapshot{Trail: w.trail, At: time.Now(), Status: status, Parked: w.trail.Closing == nil}

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	sdktemporal "go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
@@ -134,7 +135,7 @@ type following struct {
 func follow(ctx context.Context, c client.Client, run client.WorkflowRun, trust time.Duration) *following {
 	f := &following{done: make(chan struct{})}
 	follower := watch.Follower{
-		Client: c, Trust: trust,
+		Client: c, Payloads: converter.GetDefaultDataConverter(), Trust: trust,
 		Warn: func(text string) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -173,7 +174,7 @@ func TestAttemptsAreSeen(t *testing.T) {
 	f := follow(t.Context(), c, run, 0)
 	require.Eventually(t, func() bool { return f.failed("2: not yet") }, 20*time.Second, 20*time.Millisecond)
 
-	open, err := watch.Look(t.Context(), c, run.GetID(), "")
+	open, err := watch.Look(t.Context(), c, converter.GetDefaultDataConverter(), run.GetID(), "")
 	require.NoError(t, err)
 	require.False(t, open.Parked)
 	require.Equal(t, run.GetRunID(), open.RunID)
@@ -262,7 +263,7 @@ func TestCancelledFollowEnds(t *testing.T) {
 }
 
 func TestNoRotation(t *testing.T) {
-	_, err := watch.Look(t.Context(), dial(t), "rotate/nobody", "")
+	_, err := watch.Look(t.Context(), dial(t), converter.GetDefaultDataConverter(), "rotate/nobody", "")
 	require.ErrorIs(t, err, watch.ErrNoRotation)
 }
 

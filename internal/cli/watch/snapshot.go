@@ -10,6 +10,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"rotor/internal/rotation"
 )
@@ -42,13 +43,13 @@ var ErrNoRotation = errors.New("no rotation is known")
 // queryPatience is how long an answer of the workflow itself is waited for; with no worker there is none.
 const queryPatience = 3 * time.Second
 
-// Look takes a snapshot of the latest run, or of the one named.
-func Look(ctx context.Context, c client.Client, workflowID, runID string) (*Snapshot, error) {
+// Look takes a snapshot of the latest run, or of the one named. The error is a payload's where that can't be read.
+func Look(ctx context.Context, c client.Client, payloads converter.DataConverter, workflowID, runID string) (*Snapshot, error) {
 	described, err := describe(ctx, c, workflowID, runID)
 	if err != nil {
 		return nil, err
 	}
-	trail := NewTrail(workflowID, described.GetWorkflowExecutionInfo().GetExecution().GetRunId())
+	trail := NewTrail(payloads, workflowID, described.GetWorkflowExecutionInfo().GetExecution().GetRunId())
 	if err := trail.read(ctx, c); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,10 @@ func Look(ctx context.Context, c client.Client, workflowID, runID string) (*Snap
 	if trail.Closing != nil {
 		return s, nil
 	}
-	s.Attempt = attemptOf(described)
+	s.Attempt = trail.attemptOf(described)
+	if trail.Unreadable != nil {
+		return nil, trail.Unreadable
+	}
 	// Whatever it is doing, the workflow can say it in words; only a parked one has nobody else to say it.
 	s.Status = status(ctx, c, trail)
 	s.Parked = s.Status != nil && s.Status.State == rotation.StateParked || s.Status == nil && idle(described, trail)
@@ -85,7 +89,7 @@ func (t *Trail) read(ctx context.Context, c client.Client) error {
 	if t.reacted {
 		t.settle()
 	}
-	return nil
+	return t.Unreadable
 }
 
 // status asks the workflow; nil if it has no answer in time.
@@ -111,17 +115,17 @@ func idle(d *workflowservice.DescribeWorkflowExecutionResponse, t *Trail) bool {
 		len(d.GetPendingActivities()) == 0 && len(d.GetPendingChildren()) == 0 && d.GetPendingWorkflowTask() == nil
 }
 
-func attemptOf(d *workflowservice.DescribeWorkflowExecutionResponse) *Attempt {
+func (t *Trail) attemptOf(d *workflowservice.DescribeWorkflowExecutionResponse) *Attempt {
 	for _, p := range d.GetPendingActivities() {
-		return attempt(p)
+		return t.attempt(p)
 	}
 	return nil
 }
 
-func attempt(p *workflowpb.PendingActivityInfo) *Attempt {
+func (t *Trail) attempt(p *workflowpb.PendingActivityInfo) *Attempt {
 	a := &Attempt{
 		Number: int(p.GetAttempt()), Started: p.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED,
-		Failure: FailureOf(p.GetLastFailure()),
+		Failure: t.failureOf(p.GetLastFailure()),
 	}
 	if next := p.GetNextAttemptScheduleTime(); next != nil && !a.Started {
 		a.NextTry = next.AsTime()

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -11,7 +12,9 @@ import (
 	sdkpb "go.temporal.io/api/sdk/v1"
 	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
 
+	"rotor/internal/payload"
 	"rotor/internal/rotation"
 )
 
@@ -33,6 +36,10 @@ type Trail struct {
 	Closing *Closing
 	// Events is how many events of the history are in here.
 	Events int64
+	// Unreadable is the first error about a payload that is encrypted with a key that is not at hand.
+	Unreadable error
+
+	payloads converter.DataConverter
 
 	rounds map[int64]int // scheduled event of an open activity: its step's index
 	timers map[int64]Timer
@@ -92,9 +99,9 @@ type Closing struct {
 	Text string
 }
 
-// NewTrail begins the trail of a run.
-func NewTrail(workflowID, runID string) *Trail {
-	return &Trail{WorkflowID: workflowID, RunID: runID, rounds: map[int64]int{}, timers: map[int64]Timer{}}
+// NewTrail begins the trail of a run, whose payloads are read with a converter.
+func NewTrail(payloads converter.DataConverter, workflowID, runID string) *Trail {
+	return &Trail{payloads: payloads, WorkflowID: workflowID, RunID: runID, rounds: map[int64]int{}, timers: map[int64]Timer{}}
 }
 
 // Add takes the next event in. Events that are in already are left out, so a history may be read again from its start.
@@ -108,7 +115,7 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 		a := e.GetWorkflowExecutionStartedEventAttributes()
 		t.Type, t.TaskQueue, t.Started = a.GetWorkflowType().GetName(), a.GetTaskQueue().GetName(), at
-		decode(a.GetInput(), &t.Request)
+		t.decode(a.GetInput(), &t.Request)
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 		t.reacted = t.undecided
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
@@ -125,26 +132,26 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 		case s == nil:
 		case s.Step == rotation.StepLook:
 			var plan rotation.Plan
-			if decode(a.GetResult(), &plan) {
+			if t.decode(a.GetResult(), &plan) {
 				t.Plan = &plan
 			}
 		case s.Step == rotation.StepTest:
 			var tested struct{ Proof string }
-			if decode(a.GetResult(), &tested) {
+			if t.decode(a.GetResult(), &tested) {
 				s.Proof = tested.Proof
 			}
 		}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
 		a := e.GetActivityTaskFailedEventAttributes()
-		t.over(a.GetScheduledEventId(), at, FailureOf(a.GetFailure()))
+		t.over(a.GetScheduledEventId(), at, t.failureOf(a.GetFailure()))
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
 		a := e.GetActivityTaskTimedOutEventAttributes()
-		t.over(a.GetScheduledEventId(), at, FailureOf(a.GetFailure()))
+		t.over(a.GetScheduledEventId(), at, t.failureOf(a.GetFailure()))
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
 		t.over(e.GetActivityTaskCanceledEventAttributes().GetScheduledEventId(), at, &rotation.Failure{Text: Cancelled})
 	case enumspb.EVENT_TYPE_TIMER_STARTED:
 		a := e.GetTimerStartedEventAttributes()
-		t.timer(e.GetEventId(), at.Add(a.GetStartToFireTimeout().AsDuration()), summary(e.GetUserMetadata()))
+		t.timer(e.GetEventId(), at.Add(a.GetStartToFireTimeout().AsDuration()), t.summary(e.GetUserMetadata()))
 	case enumspb.EVENT_TYPE_TIMER_FIRED:
 		delete(t.timers, e.GetTimerFiredEventAttributes().GetStartedEventId())
 	case enumspb.EVENT_TYPE_TIMER_CANCELED:
@@ -165,7 +172,7 @@ func (t *Trail) mark(at time.Time, text string) {
 
 func (t *Trail) decision(at time.Time, update *updatepb.Input) {
 	var decide struct{ Reason, By string }
-	decode(update.GetArgs(), &decide)
+	t.decode(update.GetArgs(), &decide)
 	t.mark(at, "decision: "+update.GetName()+byAndWhy(decide.By, decide.Reason))
 }
 
@@ -259,16 +266,16 @@ func (t *Trail) close(e *historypb.HistoryEvent, at time.Time) {
 	switch e.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
 		c.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
-		has = decode(e.GetWorkflowExecutionCompletedEventAttributes().GetResult(), &result)
+		has = t.decode(e.GetWorkflowExecutionCompletedEventAttributes().GetResult(), &result)
 		c.Text = "it completed, but its result can't be read"
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
 		c.Status = enumspb.WORKFLOW_EXECUTION_STATUS_FAILED
 		failure := e.GetWorkflowExecutionFailedEventAttributes().GetFailure()
-		has = decode(failure.GetApplicationFailureInfo().GetDetails(), &result)
-		c.Text = FailureOf(failure).Text
+		has = t.decode(failure.GetApplicationFailureInfo().GetDetails(), &result)
+		c.Text = t.failureOf(failure).Text
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
 		c.Status = enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED
-		has = decode(e.GetWorkflowExecutionCanceledEventAttributes().GetDetails(), &result)
+		has = t.decode(e.GetWorkflowExecutionCanceledEventAttributes().GetDetails(), &result)
 		c.Text = "it was cancelled before it had changed anything"
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
 		a := e.GetWorkflowExecutionTerminatedEventAttributes()
@@ -298,23 +305,62 @@ func (t *Trail) Outcome() rotation.Outcome {
 	return t.Closing.Result.Outcome
 }
 
-// FailureOf reads a failure of a step: the worker's own words where they are in it.
-func FailureOf(f *failurepb.Failure) *rotation.Failure {
+func (t *Trail) failureOf(f *failurepb.Failure) *rotation.Failure {
+	found, err := FailureOf(t.payloads, f)
+	t.unread(err)
+	return found
+}
+
+// unread notes that something could not be read for want of a key.
+func (t *Trail) unread(err error) {
+	if t.Unreadable == nil && payload.IsUnreadable(err) {
+		t.Unreadable = err
+	}
+}
+
+func (t *Trail) decode(payloads *commonpb.Payloads, into any) bool {
+	err := decode(t.payloads, payloads, into)
+	t.unread(err)
+	return err == nil
+}
+
+func (t *Trail) summary(m *sdkpb.UserMetadata) (text string) {
+	if m.GetSummary() == nil {
+		return ""
+	}
+	err := t.payloads.FromPayload(m.GetSummary(), &text)
+	t.unread(err)
+	return text
+}
+
+// FailureOf reads a failure of a step: the worker's own words where they are in it. The error says why it can't be read.
+func FailureOf(dc converter.DataConverter, f *failurepb.Failure) (*rotation.Failure, error) {
 	if f == nil {
-		return nil
+		return nil, nil
 	}
 	for cause := f; cause != nil; cause = cause.GetCause() {
 		var ours rotation.Failure
-		if info := cause.GetApplicationFailureInfo(); info != nil && decode(info.GetDetails(), &ours) && ours.Text != "" {
-			return &ours
+		err := decode(dc, cause.GetApplicationFailureInfo().GetDetails(), &ours)
+		if payload.IsUnreadable(err) {
+			return &rotation.Failure{Kind: rotation.Retryable, Text: err.Error()}, err
+		}
+		if err == nil && ours.Text != "" {
+			return &ours, nil
 		}
 	}
 	for cause := f; cause != nil; cause = cause.GetCause() {
 		if info := cause.GetTimeoutFailureInfo(); info != nil {
-			return &rotation.Failure{Kind: rotation.Retryable, Text: timeoutText(info.GetTimeoutType())}
+			return &rotation.Failure{Kind: rotation.Retryable, Text: timeoutText(info.GetTimeoutType())}, nil
 		}
 	}
-	return &rotation.Failure{Kind: rotation.Retryable, Text: oneLine(f.GetMessage())}
+	return &rotation.Failure{Kind: rotation.Retryable, Text: oneLine(message(dc, f))}, nil
+}
+
+// message gives a failure's message, which may be encrypted like its details.
+func message(dc converter.DataConverter, f *failurepb.Failure) string {
+	f = proto.CloneOf(f)
+	converter.DecodeCommonFailureAttributes(dc, f)
+	return f.GetMessage()
 }
 
 func timeoutText(kind enumspb.TimeoutType) string {
@@ -337,14 +383,11 @@ func oneLine(s string) string {
 	return s
 }
 
-func decode(payloads *commonpb.Payloads, into any) bool {
-	return payloads != nil && len(payloads.GetPayloads()) > 0 && converter.GetDefaultDataConverter().FromPayload(payloads.GetPayloads()[0], into) == nil
-}
+var errNothing = errors.New("there is no payload")
 
-func summary(m *sdkpb.UserMetadata) string {
-	var text string
-	if m.GetSummary() == nil || converter.GetDefaultDataConverter().FromPayload(m.GetSummary(), &text) != nil {
-		return ""
+func decode(dc converter.DataConverter, payloads *commonpb.Payloads, into any) error {
+	if len(payloads.GetPayloads()) == 0 {
+		return errNothing
 	}
-	return text
+	return dc.FromPayload(payloads.GetPayloads()[0], into)
 }

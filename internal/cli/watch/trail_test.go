@@ -23,7 +23,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // trail reads events as the API writes them in JSON; each gets the next id, and a second more.
 func trail(t *testing.T, events ...string) *watch.Trail {
 	t.Helper()
-	tr := watch.NewTrail("rotate/x", "run")
+	tr := watch.NewTrail(converter.GetDefaultDataConverter(), "rotate/x", "run")
 	var all []*historypb.HistoryEvent
 	for i, text := range events {
 		e := &historypb.HistoryEvent{}
@@ -245,8 +245,13 @@ func TestFailureOf(t *testing.T) {
 	}}}
 	both := proto.Clone(timeout).(*failurepb.Failure)
 	both.Cause = ours(t, f)
-	require.Nil(t, watch.FailureOf(nil))
-	require.Equal(t, &f, watch.FailureOf(wrapped))
-	require.Equal(t, &f, watch.FailureOf(both), "our words before the timeout that came with them")
-	require.Equal(t, "no worker finished it in time", watch.FailureOf(timeout).Text)
+	read := func(f *failurepb.Failure) *rotation.Failure {
+		found, err := watch.FailureOf(converter.GetDefaultDataConverter(), f)
+		require.NoError(t, err)
+		return found
+	}
+	require.Nil(t, read(nil))
+	require.Equal(t, &f, read(wrapped))
+	require.Equal(t, &f, read(both), "our words before the timeout that came with them")
+	require.Equal(t, "no worker finished it in time", read(timeout).Text)
 }
