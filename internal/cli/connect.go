@@ -58,6 +58,16 @@ func (c *connection) words() (text string) {
 // id is the workflow id of the rotation of a secret.
 func (c *connection) id(req rotation.Request) string { return c.keys.Hide(req.WorkflowID()) }
 
+// checkKeys says what is wrong where rotations are encrypted with a key that is not at hand: without the keys, or with others, ids differ,
+// so that a rotation isn't found.
+func (c *connection) checkKeys(ctx context.Context, temporal client.Client) error {
+	query := fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s'", rotation.WorkflowType, c.queue)
+	if err := c.keys.Check(ctx, temporal, c.options.Namespace, query); err != nil {
+		return c.explain(ctx, "look up the rotation in", err)
+	}
+	return nil
+}
+
 // connectPatience is how long a first answer is waited for.
 const connectPatience = 10 * time.Second
 

@@ -58,8 +58,8 @@ func (a *app) describe(ctx context.Context, temporal client.Client, c *connectio
 		a.warn("the schedule can't be looked up: Temporal answered " + code(noSchedule))
 	}
 	if errors.Is(err, watch.ErrNoRotation) {
-		if err := c.keys.Check(ctx, temporal, c.options.Namespace, latestRotations); err != nil {
-			return c.explain(ctx, "look up the rotation in", err)
+		if err := c.checkKeys(ctx, temporal); err != nil {
+			return err
 		}
 		return a.neverRotated(req, schedule)
 	}
@@ -86,9 +86,6 @@ func (a *app) describe(ctx context.Context, temporal client.Client, c *connectio
 	}
 	return nil
 }
-
-// latestRotations finds what a program without the keys that are in use, or with other ones, knows by other ids.
-const latestRotations = "WorkflowType = '" + rotation.WorkflowType + "'"
 
 func (a *app) neverRotated(req rotation.Request, schedule *ScheduleReport) error {
 	text := ""

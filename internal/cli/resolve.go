@@ -81,8 +81,8 @@ func (c *resolveCall) run(ctx context.Context, secret, choice string) (err error
 	s, err := watch.Look(ctx, c.client, c.keys.Converter(), c.id(req), "")
 	switch {
 	case errors.Is(err, watch.ErrNoRotation):
-		if err := c.keys.Check(ctx, c.client, c.options.Namespace, latestRotations); err != nil {
-			return c.explain(ctx, "look up the rotation in", err)
+		if err := c.checkKeys(ctx, c.client); err != nil {
+			return err
 		}
 		return failf("no rotation of secret %s of %s in %s is known; there is nothing to decide", req.Name(), req.Store, req.RegionId)
 	case err != nil:
