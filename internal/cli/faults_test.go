@@ -26,8 +26,8 @@ func faultKMS(t *testing.T, action, secret string, times int) {
 	t.Cleanup(fault.Remove)
 }
 
-// breakAfterNew takes the admin's right to make accounts away once New has written its version, so that Set fails for good.
-func breakAfterNew(t *testing.T, secret devstack.Secret) {
+// breakAfterNew takes the admin's right to make accounts away whenever New has written a version, so that Set fails for good.
+func breakAfterNew(t *testing.T, secret devstack.Secret) (stop func()) {
 	t.Helper()
 	remove := stack.Cloud.After(func(r cloudsim.Request) {
 		if r.Action == "PutSecretValue" && r.Resource == secret.Name && r.Applied {
@@ -35,6 +35,7 @@ func breakAfterNew(t *testing.T, secret devstack.Secret) {
 		}
 	})
 	t.Cleanup(remove)
+	return remove
 }
 
 // repair gives the right back.

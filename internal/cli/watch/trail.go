@@ -118,6 +118,10 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 		t.decode(a.GetInput(), &t.Request)
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 		t.reacted = t.undecided
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+		if a := e.GetWorkflowTaskFailedEventAttributes(); a.GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE {
+			t.mark(at, "a worker could not go on, and others try: "+oneLine(message(t.payloads, a.GetFailure())))
+		}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
 		t.scheduled(e.GetEventId(), at, e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName())
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED:
