@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rotor/internal/devstack"
+	"rotor/internal/payload"
 )
 
 // secondSecret is a further ready-made secret of the first kind; there is one of every kind.
@@ -54,7 +55,11 @@ func (a *app) dev(ctx context.Context, path string) (err error) {
 	remove := func() error { return nil }
 	defer func() { err = over(err, errors.Join(remove(), l.close())) }()
 	if path != "" {
-		written, err := writeEnvFile(path, l.Exports())
+		exports := l.Exports()
+		if keys := l.settings.PayloadKeys; keys != "" {
+			exports += "export " + payload.Setting + "=" + shellWord(keys) + "\n"
+		}
+		written, err := writeEnvFile(path, exports)
 		if err != nil {
 			return failed(err)
 		}
@@ -86,6 +91,9 @@ func (a *app) howToUse(l *local, envFile string) {
 	}
 	if l.settings.TaskQueue != "rotor" {
 		at += " --task-queue " + shellWord(l.settings.TaskQueue)
+	}
+	if keys := l.settings.PayloadKeys; keys != "" && envFile == "" {
+		at += " --payload-keys " + shellWord(keys)
 	}
 	first := l.Secrets()[0]
 	for _, command := range []string{"rotate", "describe", "schedule"} {

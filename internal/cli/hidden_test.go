@@ -1,8 +1,11 @@
 package cli_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +25,7 @@ import (
 	"rotor/internal/canary"
 	"rotor/internal/cli"
 	"rotor/internal/devstack"
+	"rotor/internal/devstack/port"
 	"rotor/internal/payload"
 	"rotor/internal/payload/payloadtest"
 	"rotor/internal/rotation"
@@ -30,15 +34,23 @@ import (
 // hiding is a worker with keys, and what starters need to go with it.
 type hiding struct {
 	queue, file string
-	env         how
-	keys        *payload.Keys
-	stop        func() error
+	// codec is where the worker reads payloads for the Web UI; "": nowhere.
+	codec string
+	env   how
+	keys  *payload.Keys
+	stop  func() error
 }
 
 // hide starts a worker with a file of keys.
 func hide(t *testing.T, file string) *hiding {
 	t.Helper()
-	h := &hiding{queue: fmt.Sprintf("hiding-%d", secretNumber.Add(1)), file: file}
+	return hideAt(t, "", file)
+}
+
+// hideAt starts one that reads payloads for the Web UI, too.
+func hideAt(t *testing.T, codec, file string) *hiding {
+	t.Helper()
+	h := &hiding{codec: codec, queue: fmt.Sprintf("hiding-%d", secretNumber.Add(1)), file: file}
 	h.env = withEnv("ROTOR_PAYLOAD_KEYS="+file, "ROTOR_TASK_QUEUE="+h.queue, "ROTOR_MIN_INTERVAL=1s")
 	h.serve(t)
 	return h
@@ -50,7 +62,7 @@ func (h *hiding) serve(t *testing.T) {
 	var err error
 	h.keys, err = payload.Read(h.file)
 	require.NoError(t, err)
-	stop, err := startWorker(h.queue, map[string]string{"ROTOR_PAYLOAD_KEYS": h.file})
+	stop, err := startWorker(h.queue, map[string]string{"ROTOR_PAYLOAD_KEYS": h.file, "ROTOR_CODEC_ADDRESS": h.codec, "ROTOR_CODEC_ORIGINS": webUI})
 	require.NoError(t, err)
 	h.stop = stop
 	t.Cleanup(func() { require.NoError(t, stop()) })
@@ -133,7 +145,10 @@ func hiddenRotations(t *testing.T, h *hiding) []devstack.Secret {
 	return []devstack.Secret{rotated, refused, resolved, scheduled, byHand, delegated}
 }
 
-// readsForTheWebUI asks for what the Web UI shows of an open rotation: it is encrypted on its way, and the codec reads it.
+// webUI is an origin whose pages may have payloads read.
+const webUI = "https://temporal.example.com"
+
+// readsForTheWebUI asks for what the Web UI shows of an open rotation: it is encrypted on its way, and the worker reads it for a page.
 func readsForTheWebUI(t *testing.T, h *hiding, secret devstack.Secret) {
 	t.Helper()
 	answer, err := temporal.WorkflowService().QueryWorkflow(t.Context(), &workflowservice.QueryWorkflowRequest{Namespace: stack.Temporal.Namespace,
@@ -142,10 +157,22 @@ func readsForTheWebUI(t *testing.T, h *hiding, secret devstack.Secret) {
 	sent := answer.GetQueryResult().GetPayloads()
 	require.Len(t, sent, 1)
 	require.Equal(t, "binary/encrypted", string(sent[0].GetMetadata()["encoding"]))
-	read, err := h.keys.Codec().Decode(sent)
+	body, err := protojson.Marshal(answer.GetQueryResult())
 	require.NoError(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+h.codec+"/decode", bytes.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Origin", webUI)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	body, err = io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode, string(body))
+	require.Equal(t, webUI, response.Header.Get("Access-Control-Allow-Origin"))
+	var read commonpb.Payloads
+	require.NoError(t, protojson.Unmarshal(body, &read))
 	var details sdkpb.WorkflowMetadata
-	require.NoError(t, converter.GetDefaultDataConverter().FromPayload(read[0], &details))
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayload(read.GetPayloads()[0], &details))
 	require.Contains(t, details.GetCurrentDetails(), "Parked")
 	require.Contains(t, details.GetCurrentDetails(), secret.Name)
 }
@@ -176,7 +203,9 @@ func everything(t *testing.T) []canary.Source {
 // With keys, nothing that Temporal keeps names a secret, or what is behind it, whatever became of its rotation.
 func TestHiddenNamesOccurNowhere(t *testing.T) {
 	t.Parallel()
-	h := hide(t, payloadtest.File(t, payloadtest.Line("ids"), payloadtest.Line("2026-11")))
+	free, err := port.Free()
+	require.NoError(t, err)
+	h := hideAt(t, fmt.Sprintf("127.0.0.1:%d", free), payloadtest.File(t, payloadtest.Line("ids"), payloadtest.Line("2026-11")))
 	secrets := hiddenRotations(t, h)
 	// What is searched is really all there is: a name that is not hidden is found in each kind of it.
 	plain := newVeiled(t)

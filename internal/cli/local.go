@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/client"
@@ -15,6 +18,8 @@ import (
 	"rotor/internal/config"
 	"rotor/internal/devstack"
 	"rotor/internal/devstack/mysqld"
+	"rotor/internal/devstack/port"
+	"rotor/internal/payload"
 	"rotor/internal/wiring"
 )
 
@@ -30,6 +35,8 @@ type local struct {
 	stop     context.CancelFunc
 	// restore gives the process its environment back.
 	restore func()
+	// codec is where the worker reads encrypted payloads for the Web UI, if they are.
+	codec string
 }
 
 // quickly are defaults of the worker's settings for a stack that is there to be looked at, and taken down at once.
@@ -40,11 +47,19 @@ var quickly = map[string]string{"ROTOR_STOP_TIMEOUT": "2s", "ROTOR_FIRST_PAUSE":
 // Of the caller's settings, the worker has those that keeps names; whatever points at another Temporal or cloud is never among them.
 func (a *app) startLocal(ctx context.Context, log io.Writer, level string, keeps func(name string) bool, seed func(context.Context, *devstack.Stack) error) (_ *local, err error) {
 	a.busy.Store(true)
-	stack, err := devstack.Start(ctx, devstack.Options{Out: a.Stdout, MySQL: mysqld.Options{TLS: true}})
+	options := devstack.Options{Out: a.Stdout, MySQL: mysqld.Options{TLS: true}}
+	codec, err := a.codecAddress(keeps)
+	if err != nil {
+		return nil, starting(ctx, err)
+	}
+	if codec != "" {
+		options.Codec = "http://" + codec
+	}
+	stack, err := devstack.Start(ctx, options)
 	if err != nil {
 		return nil, over(starting(ctx, err), nil)
 	}
-	l := &local{Stack: stack, worker: make(chan error, 1)}
+	l := &local{Stack: stack, worker: make(chan error, 1), codec: codec}
 	defer func() {
 		if err != nil {
 			err = over(starting(ctx, err), l.close())
@@ -62,6 +77,22 @@ func (a *app) startLocal(ctx context.Context, log io.Writer, level string, keeps
 	}
 	l.client, err = l.inside.dial(ctx, &l.conn)
 	return l, err
+}
+
+// codecAddress is where the worker of the stack will read payloads, if they are to be encrypted: the Web UI has to know it before there
+// is a worker.
+func (a *app) codecAddress(keeps func(name string) bool) (string, error) {
+	if keys, _ := a.lookup(payload.Setting); keys == "" || !keeps(payload.Setting) {
+		return "", nil
+	}
+	if address, _ := a.lookup("ROTOR_CODEC_ADDRESS"); address != "" && keeps("ROTOR_CODEC_ADDRESS") {
+		return address, nil
+	}
+	free, err := port.Free()
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(free)), nil
 }
 
 // starting says why a stack did not come up; what was interrupted did not fail.
@@ -121,8 +152,20 @@ func (l *local) readSettings(level string) error {
 			return level, true
 		}
 		value, set := quickly[name]
+		if l.codec != "" {
+			switch name {
+			case "ROTOR_CODEC_ADDRESS":
+				return l.codec, true
+			case "ROTOR_CODEC_ORIGINS":
+				return l.Temporal.WebUI, true
+			}
+		}
 		return value, set
 	})
+	if l.settings.PayloadKeys != "" && err == nil {
+		// People are told to type it elsewhere.
+		l.settings.PayloadKeys, err = filepath.Abs(l.settings.PayloadKeys)
+	}
 	l.conn.queue, l.conn.keyFile, l.conn.settings = l.settings.TaskQueue, l.settings.PayloadKeys, &config.Settings{}
 	return err
 }

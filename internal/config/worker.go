@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rotor/internal/payload"
+	"rotor/internal/payload/codecserver"
 	"rotor/internal/rotation"
 )
 
@@ -54,6 +55,8 @@ type Worker struct {
 
 	// PayloadKeys is the file of keys that hide names from who can read Temporal, see package payload; "": nothing is hidden.
 	PayloadKeys string
+	// Codec says where, and to whom, the worker reads encrypted payloads for Temporal's Web UI.
+	Codec codecserver.Options
 
 	// Deployment and BuildID make the worker a versioned one; "" is none.
 	Deployment, BuildID string
@@ -114,6 +117,11 @@ func (w *Worker) Settings() *Settings {
 	s.Number(&w.MaxPerStore, "max-per-store", "ROTOR_MAX_PER_STORE", 50, 1, "the same for one region of a secret store")
 	WorkflowTaskTimeout(s, &w.WorkflowTaskTimeout)
 	PayloadKeys(s, &w.PayloadKeys)
+	s.Text(&w.Codec.Address, "codec-address", "ROTOR_CODEC_ADDRESS", "", "host:port at which the worker reads encrypted payloads for Temporal's Web UI and CLI; without it, nowhere")
+	s.Text(&w.Codec.Origins, "codec-origins", "ROTOR_CODEC_ORIGINS", "", "origins of the Web UIs that may ask there, separated by commas, like https://temporal.example.com")
+	s.Text(&w.Codec.TokenFile, "codec-token-file", "ROTOR_CODEC_TOKEN_FILE", "", "file with a token that whoever asks there has to bear")
+	s.Text(&w.Codec.Certificate, "codec-certificate", "ROTOR_CODEC_CERTIFICATE", "", "file with the certificate, for TLS there")
+	s.Text(&w.Codec.Key, "codec-key", "ROTOR_CODEC_KEY", "", "file with that certificate's key")
 	s.Text(&w.Deployment, "deployment", "ROTOR_DEPLOYMENT", "", "name of the worker deployment; with it the worker is versioned, and does nothing until its version is made current")
 	s.Text(&w.BuildID, "build-id", "ROTOR_BUILD_ID", "", "version within the deployment; without it, what the program was built from")
 	s.Text(&w.LogFormat, "log-format", "ROTOR_LOG_FORMAT", "text", "text or json", "text", "json")

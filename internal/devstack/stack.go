@@ -40,6 +40,8 @@ type Options struct {
 	Headless bool
 	// NoSearchAttributes leaves out the registration of those that rotations are found by.
 	NoSearchAttributes bool
+	// Codec is the URL at which Temporal's Web UI has encrypted payloads read, see temporal.Options.
+	Codec string
 	// Cloud is the simulated cloud's set-up; without credentials it gets one, made up for this stack.
 	Cloud cloudsim.Options
 }
@@ -73,7 +75,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		s.Temporal, err = temporal.Start(groupCtx, temporal.Options{
-			Headless: options.Headless, SearchAttributes: attributes, Progress: out,
+			Headless: options.Headless, Codec: options.Codec, SearchAttributes: attributes, Progress: out,
 		})
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 
 	"rotor/internal/config"
 	"rotor/internal/payload"
+	"rotor/internal/payload/codecserver"
 	"rotor/internal/rotation"
 	"rotor/internal/visibility"
 )
@@ -43,6 +44,14 @@ func Serve(ctx context.Context, options client.Options, settings config.Worker, 
 	keys, err := payload.Read(settings.PayloadKeys)
 	if err != nil {
 		return err
+	}
+	if settings.Codec.Address != "" {
+		settings.Codec.AllowHTTP = settings.AllowHTTP
+		codec, err := codecserver.Start(keys, settings.Codec)
+		if err != nil {
+			return err
+		}
+		defer codec.Close()
 	}
 	c, err := connect(ctx, keys.Protect(options))
 	if err != nil {

@@ -30,6 +30,8 @@ type Options struct {
 	// SearchAttributes are registered before it starts: name to type, which is Text, Keyword, Int, Double, Bool,
 	// Datetime or KeywordList.
 	SearchAttributes map[string]string
+	// Codec is the URL at which the Web UI has encrypted payloads read; "": nowhere.
+	Codec string
 	// Progress is told when the CLI has to be built first. It may be nil.
 	Progress io.Writer
 }
@@ -116,6 +118,9 @@ func (s *Server) args() []string {
 		args = append(args, "--headless")
 	} else {
 		args = append(args, "--ui-port", strconv.Itoa(s.ui))
+		if s.options.Codec != "" {
+			args = append(args, "--ui-codec-endpoint", s.options.Codec)
+		}
 	}
 	for name, kind := range s.options.SearchAttributes {
 		args = append(args, "--search-attribute", name+"="+kind)
