@@ -90,6 +90,9 @@ func hiddenRotations(t *testing.T, h *hiding) []devstack.Secret {
 	t.Helper()
 	rotated, refused, resolved, scheduled, byHand := newVeiled(t), newVeiled(t), newVeiled(t), newVeiled(t), newVeiled(t)
 
+	checked := run(t, words("check", rotated), h.env)
+	require.Equal(t, cli.ExitOK, checked.code, checked.stdout+checked.stderr)
+	require.Contains(t, checked.stdout, rotated.Name)
 	f := run(t, words("rotate", rotated), h.env)
 	require.Equal(t, cli.ExitOK, f.code, f.stdout+f.stderr)
 	inOrder(t, f.stdout, "Rotating secret "+rotated.Name, "Workflow "+h.keys.Hide(workflowID(rotated)), "  set ", rotated.Account+"_rt has the new password", "Rotated: version ")
