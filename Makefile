@@ -44,6 +44,7 @@ test: prepare ## run all tests, on real servers
 test-full: prepare ## run all tests, and every crash and fault instead of a sample, within the hour
 	go test -race -timeout 20m $(TESTFLAGS) $(filter-out $(addprefix rotor/,$(PROOFS:./%=%)),$(shell go list $(PACKAGES)))
 	go test -count=1 -timeout 90m $(TESTFLAGS) $(PROOFS) -args -full
+	servers=$$(tools/mysqlservers/fetch) && ROTOR_MYSQLD=$$(cut -d: -f2 <<<"$$servers") go test -count=1 -timeout 90m $(TESTFLAGS) ./internal/trial -args -full -only dual-password
 
 .PHONY: chaos
 chaos: prepare ## rotate 200 secrets at once while workers are killed and servers restarted, then audit all
@@ -57,7 +58,8 @@ test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of
 	go test -race -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES) && \
 	for server in $${servers//:/ }; do \
 		echo "rotations on $$server" && ROTOR_MYSQLD=$$server go test -race -count=1 -run '$(ROTATIONS)' ./internal/endtoend || exit 1; \
-	done
+	done && \
+	ROTOR_MYSQLD=$$(cut -d: -f2 <<<"$$servers") go test -race -count=1 -timeout 60m $(TESTFLAGS) ./internal/trial -args -only dual-password
 
 .PHONY: test-clients
 test-clients: prepare ## run the tests that need other people's clients, each in a module of its own

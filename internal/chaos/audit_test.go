@@ -110,7 +110,7 @@ func (r *run) audit(s *subject, p trial.Picture) (broken []string) {
 			labelled++
 		}
 	}
-	single := s.kind.Strategy == rotation.SingleUser || s.secret.Strategy == rotation.SingleUser
+	single := s.kind.StrategyOf(s.secret) == rotation.SingleUser || s.kind.Retires
 	switch {
 	case current == nil || !current.LogsIn:
 		return []string{"the current version does not log in"}

@@ -82,7 +82,7 @@ func start(ctx context.Context, t *testing.T) *run {
 	group.SetLimit(8)
 	for i := range r.subjects {
 		group.Go(func() error {
-			kind := trial.Kinds[i%len(trial.Kinds)]
+			kind := bench.Kinds()[i%len(bench.Kinds())]
 			secret, err := kind.Add(seeder, groupCtx, fmt.Sprintf("c%d", i))
 			r.subjects[i] = &subject{kind: kind, secret: secret, random: rand.New(rand.NewPCG(*seed, uint64(i)+1))}
 			bench.Remember(secret)

@@ -58,6 +58,7 @@ func TestRulesAreNeeded(t *testing.T) {
 func TestDecisions(t *testing.T) {
 	for kind, options := range map[string]model.Options{
 		"first rotation": {}, "with a partner": {Partner: true}, "single user": {Single: true}, "a store that compares": {Partner: true, Swaps: true},
+		"two passwords": {DualPassword: true}, "two passwords, the former one still there": {DualPassword: true, Partner: true},
 	} {
 		for name, budget := range map[string]model.Budget{
 			"after somebody else": {Strangers: 1}, "after a failure": {Denials: 2}, "and a crash": {Strangers: 1, Crashes: 1},

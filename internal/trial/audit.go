@@ -102,20 +102,25 @@ func (a *audit) rotated() {
 	if current.Password.Equal(base.Password) {
 		a.say("the password is the one from before")
 	}
-	former := a.after.Find(base.ID)
+	a.replaced(base, current)
+}
+
+// replaced is about the credentials before and after.
+func (a *audit) replaced(base, current *Version) {
+	strategy, former := a.StrategyOf(a.secret), a.after.Find(base.ID)
+	stays := strategy != rotation.SingleUser && !a.Retires
 	switch {
-	case !a.alternates(a.secret) && current.Account != base.Account:
-		a.say("the account is another one")
-	case !a.alternates(a.secret) && former != nil && former.LogsIn:
-		a.say("the former password still works")
-	case !a.alternates(a.secret):
-		return
-	case current.Account == base.Account:
-		a.say("the account is the one from before")
-	case former == nil || !former.LogsIn:
+	case former == nil:
+		a.say("the version before is gone")
+	case stays && !former.LogsIn:
 		a.say("the former credential no longer works")
+	case !stays && former.LogsIn:
+		a.say("the former password still works")
 	}
-	if a.alternates(a.secret) && !slices.Equal(a.after.Accounts[current.Account], a.after.Accounts[base.Account]) {
+	if changed := current.Account != base.Account; changed != (strategy == rotation.DualAccount) {
+		a.say("the account was %s, and is %s", base.Account, current.Account)
+	}
+	if !slices.Equal(a.after.Accounts[current.Account], a.after.Accounts[base.Account]) {
 		a.say("account %s was promoted, and may not do the same as %s: %v, not %v", current.Account, base.Account,
 			a.after.Accounts[current.Account], a.after.Accounts[base.Account])
 	}
@@ -136,7 +141,9 @@ func (a *audit) rolledBack() {
 		a.say("there are accounts %v, and there were %v", a.accounts(a.after), a.accounts(a.before))
 	}
 	for _, v := range a.before.Versions {
-		if now := a.after.Find(v.ID); v.LogsIn && now != nil && !now.LogsIn {
+		// A third password can't be given back to an account that takes two.
+		mayGo := a.StrategyOf(a.secret) == rotation.DualPassword && base != nil && v.ID != base.ID
+		if now := a.after.Find(v.ID); v.LogsIn && now != nil && !now.LogsIn && !mayGo {
 			a.say("version %s no longer logs in", v.ID)
 		}
 	}

@@ -21,7 +21,7 @@ type crash struct {
 // Whenever the worker is killed, another one takes the rotation to its outcome, with one version, and no client is locked out.
 func TestWorkerIsKilled(t *testing.T) {
 	t.Parallel()
-	for i, kind := range trial.Kinds {
+	for i, kind := range kinds(t) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var crashes []crash

@@ -25,7 +25,7 @@ func TestCloudFaults(t *testing.T) {
 		fault  cloudsim.Fault
 		effect trial.Effect
 	}
-	for i, kind := range trial.Kinds {
+	for i, kind := range kinds(t) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var cases []faulty
@@ -97,7 +97,7 @@ func TestConnectionFaults(t *testing.T) {
 		fault  string
 		effect trial.Effect
 	}
-	for i, kind := range trial.Kinds {
+	for i, kind := range kinds(t) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var cases []faulty

@@ -53,7 +53,7 @@ func TestRotationIsInterrupted(t *testing.T) {
 		what   string
 		effect trial.Effect
 	}
-	for i, kind := range trial.Kinds {
+	for i, kind := range kinds(t) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var cases []interruption

@@ -1,11 +1,14 @@
 package trial
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"rotor/internal/cloudsim/apsarards"
 	"rotor/internal/devstack"
+	"rotor/internal/devstack/mysqld"
 	"rotor/internal/rotation"
 )
 
@@ -19,12 +22,15 @@ type Kind struct {
 	Known bool
 	// Repeated: the secret has been rotated before, so that there is a standby account.
 	Repeated bool
+	// Retires: the former credential is made unusable right after the rotation.
+	Retires bool
 }
 
-// Kinds are all that there are. A new one is a line here.
-var Kinds = []Kind{
+// kinds are all that there are. A new one is a line here.
+var kinds = []Kind{
 	{Name: "kms, dual-account, first", Add: devstack.Seeder.KMSMySQLPair},
 	{Name: "kms, dual-account", Add: devstack.Seeder.KMSMySQLPair, Repeated: true},
+	{Name: "kms, dual-account, retired at once", Add: devstack.Seeder.KMSMySQLPair, Known: true, Repeated: true, Retires: true},
 	{Name: "kms, single-user by its admin", Add: devstack.Seeder.KMSMySQLPair, Strategy: rotation.SingleUser},
 	{Name: "aws, dual-account, first", Add: devstack.Seeder.AWSPair, Known: true},
 	{Name: "aws, dual-account", Add: devstack.Seeder.AWSPair, Known: true, Repeated: true},
@@ -32,15 +38,28 @@ var Kinds = []Kind{
 	{Name: "apsara-rds, dual-account, first", Add: quickInstance},
 	{Name: "apsara-rds, dual-account", Add: quickInstance, Repeated: true},
 	{Name: "apsara-rds, single-user", Add: quickInstance, Strategy: rotation.SingleUser},
+	{Name: "kms, dual-password, first", Add: devstack.Seeder.KMSMySQLPair, Strategy: rotation.DualPassword},
+	{Name: "kms, dual-password", Add: devstack.Seeder.KMSMySQLPair, Strategy: rotation.DualPassword, Repeated: true},
+	{Name: "kms, dual-password, retired at once", Add: devstack.Seeder.KMSMySQLPair, Strategy: rotation.DualPassword, Repeated: true, Retires: true},
+	{Name: "aws, dual-password", Add: devstack.Seeder.AWSPair, Strategy: rotation.DualPassword, Known: true, Repeated: true},
 }
 
-// alternates says whether clients that hold the former credential can go on using it after a rotation.
-func (k Kind) alternates(s devstack.Secret) bool {
-	strategy := k.Strategy
-	if strategy == "" {
-		strategy = s.Strategy
+// Kinds are those that the bench's database server can take: two passwords are MySQL's, from 8.0 on.
+func (b *Bench) Kinds() (can []Kind) {
+	var major int
+	_, err := fmt.Sscanf(b.Stack.MySQL.Version, "%d.", &major)
+	two := err == nil && b.Stack.MySQL.Flavour == mysqld.MySQL && major >= 8
+	for _, k := range kinds {
+		if two || k.Strategy != rotation.DualPassword {
+			can = append(can, k)
+		}
 	}
-	return strategy != rotation.SingleUser
+	return can
+}
+
+// StrategyOf is the strategy that a secret of the kind is rotated by.
+func (k Kind) StrategyOf(s devstack.Secret) rotation.Strategy {
+	return cmp.Or(k.Strategy, s.Strategy)
 }
 
 // instanceDelay is how long the instances of trials take for a change of an account.

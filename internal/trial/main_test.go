@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,17 @@ import (
 
 // full tries every case; else it is a sample, the same each time.
 var full = flag.Bool("full", false, "try every case, which takes many minutes")
+
+// only narrows down which kinds of secrets are tried.
+var only = flag.String("only", "", "try kinds with this in their names only")
+
+// kinds are those that are tried.
+func kinds(t *testing.T) []trial.Kind {
+	t.Helper()
+	chosen := slices.DeleteFunc(bench.Kinds(), func(k trial.Kind) bool { return !strings.Contains(k.Name, *only) })
+	require.NotEmpty(t, chosen, "no kind has %q in its name, or this database server can't take it", *only)
+	return chosen
+}
 
 // seed chooses the sample.
 const seed = 20

@@ -198,7 +198,7 @@ func (t *Trial) current() (*Version, error) {
 // tryClients logs in as two clients do: one that reads the secret, and one that cached what was current when the rotation began. With one
 // account both can be locked out for a moment, so there it is tried at the end only.
 func (t *Trial) tryClients(at string) {
-	if t.Outset.Versions == nil || !t.Kind.alternates(t.Secret) {
+	if t.Outset.Versions == nil || t.Kind.StrategyOf(t.Secret) == rotation.SingleUser {
 		return
 	}
 	reads, err := t.current()
@@ -206,7 +206,12 @@ func (t *Trial) tryClients(at string) {
 		t.lock(fmt.Sprintf("a client that reads the secret, after %s: %s", at, err))
 		return
 	}
-	for who, v := range map[string]Version{"a client that reads the secret": *reads, "a client that cached its credential": *t.Outset.Holder(rotation.Current)} {
+	clients := map[string]Version{"a client that reads the secret": *reads}
+	// What is to be retired at once is nobody's to go on with.
+	if retiring := t.Kind.Retires && reads.ID != t.Outset.Holder(rotation.Current).ID; !retiring {
+		clients["a client that cached its credential"] = *t.Outset.Holder(rotation.Current)
+	}
+	for who, v := range clients {
 		switch in, err := t.logsIn(context.Background(), v); {
 		case err != nil:
 			t.lock(fmt.Sprintf("%s, after %s: %s", who, at, err))

@@ -136,9 +136,9 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 
 func kindOf(t *testing.T, name string) trial.Kind {
 	t.Helper()
-	i := slices.IndexFunc(trial.Kinds, func(k trial.Kind) bool { return k.Name == name })
+	i := slices.IndexFunc(bench.Kinds(), func(k trial.Kind) bool { return k.Name == name })
 	require.GreaterOrEqual(t, i, 0)
-	return trial.Kinds[i]
+	return bench.Kinds()[i]
 }
 
 // A client that is locked out for the time of a single call is noticed.

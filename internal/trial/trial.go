@@ -166,6 +166,9 @@ func Request(k Kind, s devstack.Secret) rotation.Request {
 	if s.Store != rotation.StoreAlibabaKMS {
 		r.Store = s.Store
 	}
+	if k.Retires {
+		r.RetireFormer = rotation.RetireNow
+	}
 	return r
 }
 
