@@ -51,7 +51,7 @@ func (s *scene) check(ctx context.Context, req rotation.Request, found *rotation
 		return err
 	}
 	s.plan = plan
-	changes, err := s.rehearse(ctx)
+	changes, err := s.rehearse(ctx, req)
 	if err != nil && s.findings.Problems() > 0 {
 		return nil // what stands in its way has been said
 	}
@@ -76,14 +76,13 @@ func (s *scene) checkOpen(ctx context.Context, req rotation.Request) error {
 
 // rehearse has the strategy's own set tell what it would change, and the store what New and End would send. There is no pending version
 // yet, and no password is made for it.
-func (s *scene) rehearse(ctx context.Context) ([]rotation.PlannedChange, error) {
+func (s *scene) rehearse(ctx context.Context, req rotation.Request) ([]rotation.PlannedChange, error) {
 	base, err := s.document(ctx, s.plan.Base)
 	if err != nil {
 		return nil, err
 	}
 	masked := secretstore.Value{Version: s.plan.Version, Data: base.With(s.plan.Next(), rotation.NewSecret("***"))}
-	pending, err := s.parse(s.plan.Secret, masked)
-	if err != nil {
+	if s.masked, err = s.parse(s.plan.Secret, masked); err != nil {
 		return nil, err
 	}
 	calls, err := s.store.Calls(s.ref, s.plan.Base, s.plan.Version)
@@ -91,7 +90,7 @@ func (s *scene) rehearse(ctx context.Context) ([]rotation.PlannedChange, error) 
 		return nil, err
 	}
 	s.script = &target.Script{}
-	if _, err := s.method.set(ctx, base, pending); err != nil {
+	if _, err := s.method.set(ctx, base, s.masked); err != nil {
 		return nil, err
 	}
 	var changes []rotation.PlannedChange
@@ -108,6 +107,14 @@ func (s *scene) rehearse(ctx context.Context) ([]rotation.PlannedChange, error) 
 	if s.store.Traits().ClearsPending {
 		add(rotation.StepEnd, s.plan.Store, calls.RemovePending)
 	}
+	if _, wanted := req.Retirement(s.plan.Strategy); !wanted || s.plan.Strategy != rotation.DualAccount {
+		return changes, nil
+	}
+	s.script = &target.Script{}
+	if _, _, err := s.method.retire(ctx); err != nil {
+		return nil, err
+	}
+	add(rotation.StepRetire, s.plan.Address, s.script.Lines...)
 	return changes, nil
 }
 

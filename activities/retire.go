@@ -46,6 +46,9 @@ func (r *Rotation) Retire(ctx context.Context, in RetireInput) (rotation.Retired
 
 // mayRetire looks at the store, and logs in with what is current. It is asked under the lock again.
 func (s *scene) mayRetire(ctx context.Context) (current *rotation.Document, superseded bool, err error) {
+	if s.script != nil {
+		return s.masked, false, nil
+	}
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return nil, false, err

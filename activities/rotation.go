@@ -97,6 +97,8 @@ type scene struct {
 	findings *rotation.Findings
 	// script is where a rehearsal writes what it would change; nil where it is changed.
 	script *target.Script
+	// masked stands for the version to come in a rehearsal; its password is ***.
+	masked *rotation.Document
 	// sound: the current version and who changes the target log in, so that it can be rehearsed.
 	sound bool
 }

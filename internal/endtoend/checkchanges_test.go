@@ -42,6 +42,7 @@ func TestCheckTellsWhatTheRotationDoes(t *testing.T) {
 			execute(t, "GRANT DROP ON `"+s.Database+"`.notes TO '"+s.Account+"'@'%'")
 			execute(t, "GRANT DROP ON `"+s.Database+"`.* TO '"+s.AdminAccount+"'@'%' WITH GRANT OPTION")
 		}, statements: 3, calls: 3},
+		"the former one is retired": {make: newSecret, prepare: nothing, ask: func(r *rotation.Request) { r.RetireFormer = rotation.RetireNow }, statements: 3, calls: 3},
 		"on two hosts": {make: newSecret, prepare: func(t *testing.T, s devstack.Secret) {
 			execute(t, "CREATE USER '"+s.Account+"'@'10.9.8.7' IDENTIFIED BY '"+s.Password.Reveal()+"'")
 			execute(t, "GRANT SELECT (text) ON `"+s.Database+"`.notes TO '"+s.Account+"'@'10.9.8.7'")
@@ -81,7 +82,7 @@ func TestCheckTellsWhatTheRotationDoes(t *testing.T) {
 			var statements, calls []string
 			for _, planned := range found.Changes {
 				text := strings.ReplaceAll(planned.Text, rotation.VersionToCome, result.Version)
-				if planned.Step == rotation.StepSet && secret.Instance == "" {
+				if (planned.Step == rotation.StepSet || planned.Step == rotation.StepRetire) && secret.Instance == "" {
 					statements = append(statements, text)
 				} else {
 					calls = append(calls, text)
