@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"rotor/internal/devstack/cache"
 )
 
 // BinariesVariable names the environment variable with the servers to use: one path, or several separated by
@@ -49,6 +51,21 @@ func Binaries() ([]string, error) {
 		}
 	}
 	return nil, errNoServer
+}
+
+// Fetched lists the servers that tools/mysqlservers has fetched into the cache; there may be none.
+func Fetched() ([]string, error) {
+	dir, err := cache.Dir()
+	if err != nil {
+		return nil, err
+	}
+	return filepath.Glob(filepath.Join(dir, "mysql-*", "mysqld"))
+}
+
+// TwoPasswords tells whether the server's accounts can take two passwords at a time.
+func TwoPasswords(ctx context.Context, binary string) (bool, error) {
+	b, err := examine(ctx, binary)
+	return b.flavour == MySQL && b.atLeast(8, 0, 14), err
 }
 
 // Flavour tells the two families of servers apart.

@@ -107,6 +107,26 @@ func FirstWithTLS(t *testing.T) *mysqld.Server {
 	return get(t, key{binaries(t)[0], true})
 }
 
+// TwoPasswords is the shared server of the first binary whose accounts can take two passwords (MySQL 8.0.14 and later), one that was fetched for
+// make test-matrix among them. Where there is none it is the first of all, and false.
+func TwoPasswords(t *testing.T) (*mysqld.Server, bool) {
+	t.Helper()
+	all := binaries(t)
+	if fetched, err := mysqld.Fetched(); err == nil {
+		all = append(all, fetched...)
+	}
+	for _, binary := range all {
+		can, err := mysqld.TwoPasswords(t.Context(), binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if can {
+			return get(t, key{binary, false}), true
+		}
+	}
+	return get(t, key{all[0], false}), false
+}
+
 // Start starts a server for this test alone, which may break it as it likes.
 func Start(t *testing.T, options mysqld.Options) *mysqld.Server {
 	t.Helper()
