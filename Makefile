@@ -25,8 +25,10 @@ PROOFS    = ./internal/trial ./internal/model
 # What chaos is drawn from, and how many secrets are rotated: make chaos CHAOS_SEED=7 CHAOS_SECRETS=20.
 CHAOS_SEED    = 1
 CHAOS_SECRETS = 200
+# How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
+NONSTOP   = 1000
 # The end-to-end tests that are run on each server.
-ROTATIONS = TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory|TestCheck
+ROTATIONS = TestTwoPasswords|TestLeaked|TestRetire|TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory|TestCheck
 
 .PHONY: help
 help: ## list the targets
@@ -56,6 +58,7 @@ test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of
 	go run ./internal/devstack/prepare && \
 	go test -race -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX) && \
 	go test -race -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES) && \
+	go test -race -count=1 -timeout 30m $(TESTFLAGS) ./internal/nonstop -rotations=$(NONSTOP) && \
 	for server in $${servers//:/ }; do \
 		echo "rotations on $$server" && ROTOR_MYSQLD=$$server go test -race -count=1 -run '$(ROTATIONS)' ./internal/endtoend || exit 1; \
 	done && \

@@ -90,6 +90,7 @@ func replay(t *testing.T, history *historypb.History, r *workflows.Rotations) er
 	t.Helper()
 	replayer := worker.NewWorkflowReplayer()
 	replayer.RegisterWorkflowWithOptions(r.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
+	replayer.RegisterWorkflowWithOptions(r.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
 	replayer.RegisterWorkflowWithOptions(r.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
 	id := history.Events[0].GetWorkflowExecutionStartedEventAttributes().WorkflowId
 	return replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history,

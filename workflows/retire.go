@@ -124,7 +124,7 @@ func (w *retiring) superseded() *rotation.Retired {
 // watch looks from time to time who uses the former credential, until the time has come and nobody does.
 func (w *retiring) watch() (superseded bool, err error) {
 	left := w.in.At.Sub(workflow.Now(w.ctx))
-	every := min(max(left/samplesInWait, firstPauses*w.timing.FirstPause), longestSample)
+	every := min(max(left/samplesInWait, firstPauses*w.timing.FirstPause, time.Second), longestSample)
 	for {
 		var sample activities.SampleResult
 		err := w.insist(func(ctx workflow.Context) error {

@@ -2,6 +2,9 @@ package endtoend
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,7 +46,21 @@ func selfChanging(t *testing.T, secret devstack.Secret) {
 	t.Helper()
 	edit(t, secret.Name, without("MasterSecret"))
 	if twoPasswords() {
-		execute(t, "GRANT APPLICATION_PASSWORD_ADMIN ON *.* TO '"+secret.Account+"'@'%'")
+		documented(t, "the account itself", "shop", secret.Account)
+	}
+}
+
+// documented grants an account what the documentation says that it needs for two passwords.
+func documented(t *testing.T, whose, name, account string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(module(t), "docs", "strategies.md"))
+	require.NoError(t, err)
+	_, part, found := strings.Cut(string(text), "<!-- dual-password: "+whose+" -->\n```sql\n")
+	require.True(t, found)
+	part, _, found = strings.Cut(part, "```")
+	require.True(t, found)
+	for line := range strings.Lines(part) {
+		execute(t, strings.TrimSuffix(strings.ReplaceAll(strings.TrimSpace(line), "'"+name+"'", "'"+account+"'"), ";"))
 	}
 }
 
@@ -53,6 +70,10 @@ func TestTwoPasswords(t *testing.T) {
 	for name, prepare := range map[string]func(*testing.T, devstack.Secret){
 		"changes itself":       selfChanging,
 		"changed by its admin": func(*testing.T, devstack.Secret) {},
+		"changed by an admin with the rights in the documentation": func(t *testing.T, s devstack.Secret) {
+			execute(t, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM '"+s.AdminAccount+"'@'%'")
+			documented(t, "the admin", "rotor_admin", s.AdminAccount)
+		},
 		"with a stale password": func(t *testing.T, s devstack.Secret) {
 			selfChanging(t, s)
 			makeStale(t, s)

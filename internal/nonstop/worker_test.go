@@ -18,15 +18,21 @@ import (
 	"rotor/internal/trial/sqlrelay"
 )
 
-// death is when the worker dies: at the n-th statement, right before the server gets it or right before its answer arrives. Nothing that the
+// death is when the worker dies: at the n-th statement, or at the n-th of those that change an account, right before the server gets it or right before its answer arrives. Nothing that the
 // worker asks for afterwards gets through.
 type death struct {
 	mu    sync.Mutex
-	at    int
-	after bool
-	seen  int
+	moment
+	seen int
 	kill  context.CancelFunc
 	text  string
+}
+
+// moment says at which statement; 0: never.
+type moment struct {
+	at       int
+	changing bool
+	after    bool
 }
 
 func (d *death) hook(s *sqlrelay.Statement, answered bool) sqlrelay.Verdict {
@@ -35,7 +41,7 @@ func (d *death) hook(s *sqlrelay.Statement, answered bool) sqlrelay.Verdict {
 	if d.text != "" {
 		return sqlrelay.Drop
 	}
-	if d.at == 0 || answered != d.after {
+	if d.at == 0 || answered != d.after || d.changing && !s.Changes() {
 		return sqlrelay.Pass
 	}
 	if d.seen++; d.seen < d.at {
@@ -46,11 +52,11 @@ func (d *death) hook(s *sqlrelay.Statement, answered bool) sqlrelay.Verdict {
 	return sqlrelay.Drop
 }
 
-// plan plans the death of the worker of the next attempt; 0: it lives.
-func (d *death) plan(at int, after bool, kill context.CancelFunc) {
+// plan plans the death of the worker of the next attempt.
+func (d *death) plan(when moment, kill context.CancelFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.at, d.after, d.seen, d.kill, d.text = at, after, 0, kill, ""
+	d.moment, d.seen, d.kill, d.text = when, 0, kill, ""
 }
 
 func (d *death) died() string {
@@ -81,17 +87,17 @@ func (w *worker) steps(t *testing.T) *activities.Rotation {
 // tries is how often a step is attempted: the first time it may die, and after that a session that it left has to be ended.
 const tries = 10
 
-// step attempts a step until it succeeds. The first attempt dies at a statement, if at is one that it comes to.
-func step[R any](t *testing.T, w *worker, at int, after bool, run func(context.Context, *activities.Rotation) (R, error)) R {
+// step attempts a step until it succeeds. The first attempt dies at a statement, if it comes to that.
+func step[R any](t *testing.T, w *worker, dies moment, run func(context.Context, *activities.Rotation) (R, error)) R {
 	t.Helper()
 	var result R
 	var err error
 	for attempt := range tries {
 		ctx, cancel := context.WithCancel(t.Context())
 		if attempt > 0 {
-			at = 0
+			dies = moment{}
 		}
-		w.death.plan(at, after, cancel)
+		w.death.plan(dies, cancel)
 		result, err = run(ctx, w.steps(t))
 		cancel()
 		text := w.death.died()
