@@ -115,7 +115,7 @@ func (s *scenery) rotate(i int) {
 	case i%leavesEvery == leavesEvery-1:
 		return // it was terminated; the next one adopts what it left
 	case i%rollsBackEvery == rollsBackEvery-1:
-			rolled := step(t, s.worker, dies(rotation.StepRollback), func(ctx context.Context, r *activities.Rotation) (activities.RollbackResult, error) {
+		rolled := step(t, s.worker, dies(rotation.StepRollback), func(ctx context.Context, r *activities.Rotation) (activities.RollbackResult, error) {
 			return r.Rollback(ctx, activities.RollbackInput{Plan: plan, SetStarted: true, SetUncertain: true})
 		})
 		require.False(t, rolled.Forward)

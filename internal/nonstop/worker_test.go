@@ -21,11 +21,11 @@ import (
 // death is when the worker dies: at the n-th statement, or at the n-th of those that change an account, right before the server gets it or right before its answer arrives. Nothing that the
 // worker asks for afterwards gets through.
 type death struct {
-	mu    sync.Mutex
+	mu sync.Mutex
 	moment
 	seen int
-	kill  context.CancelFunc
-	text  string
+	kill context.CancelFunc
+	text string
 }
 
 // moment says at which statement; 0: never.
