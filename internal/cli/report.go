@@ -27,7 +27,7 @@ type Report struct {
 	Started time.Time `json:",omitzero"`
 	Ended   time.Time `json:",omitzero"`
 	Seconds float64
-	Plan    *rotation.Plan `json:",omitempty"`
+	Plan    *PlanReport    `json:",omitempty"`
 	Steps   []watch.Step   `json:",omitempty"`
 	Attempt *watch.Attempt `json:",omitempty"`
 	// Failure is the latest, or what led to the outcome.
@@ -35,9 +35,32 @@ type Report struct {
 	// Decisions are what a person can decide about a parked rotation.
 	Decisions []Decision `json:",omitempty"`
 	// Text is the workflow's own account of a parked rotation, in Markdown.
-	Text     string           `json:",omitempty"`
-	Result   *rotation.Result `json:",omitempty"`
-	Schedule *ScheduleReport  `json:",omitempty"`
+	Text     string          `json:",omitempty"`
+	Result   *ResultReport   `json:",omitempty"`
+	Schedule *ScheduleReport `json:",omitempty"`
+}
+
+// PlanReport and ResultReport are the workflow's own, with durations as people write them ("1m30s").
+type PlanReport struct {
+	*rotation.Plan
+	LongestAttempt string
+}
+
+// ResultReport: see PlanReport.
+type ResultReport struct {
+	*rotation.Result
+	Exposure string `json:",omitempty"`
+}
+
+func resultReport(r *rotation.Result) *ResultReport {
+	if r == nil {
+		return nil
+	}
+	report := &ResultReport{Result: r}
+	if r.Exposure > 0 {
+		report.Exposure = r.Exposure.String()
+	}
+	return report
 }
 
 // Decision is one thing that can be decided, and how.
@@ -54,12 +77,15 @@ var whatDecisionsMean = map[string]string{
 func (a *app) report(req rotation.Request, s *watch.Snapshot) *Report {
 	r := &Report{
 		Secret: req.Name(), Store: req.Store, Region: req.RegionId, WorkflowID: s.WorkflowID, RunID: s.RunID,
-		State: state(s), Outcome: s.Outcome(), Started: s.Started, Plan: s.Plan, Steps: s.Steps, Attempt: s.Attempt, Failure: failure(s),
+		State: state(s), Outcome: s.Outcome(), Started: s.Started, Steps: s.Steps, Attempt: s.Attempt, Failure: failure(s),
+	}
+	if s.Plan != nil {
+		r.Plan = &PlanReport{s.Plan, s.Plan.LongestAttempt.String()}
 	}
 	end := s.At
 	if s.Closing != nil {
 		end = s.Closing.At
-		r.Ended, r.Closed, r.Result = end, s.Closing.Status.String(), s.Closing.Result
+		r.Ended, r.Closed, r.Result = end, s.Closing.Status.String(), resultReport(s.Closing.Result)
 	}
 	r.Seconds = end.Sub(s.Started).Seconds()
 	if s.Parked {

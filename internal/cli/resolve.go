@@ -24,10 +24,14 @@ type resolveCall struct {
 	*app
 	connection
 	secretFlags
-	reason string
-	output *word
-	client client.Client
+	reason  string
+	timeout time.Duration
+	output  *word
+	client  client.Client
 }
+
+// answerPatience is how long a decision waits for a worker, unless it is said otherwise.
+const answerPatience = time.Minute
 
 var choices = []string{rotation.UpdateRetry, rotation.UpdateRollback, rotation.UpdateAbandon}
 
@@ -61,8 +65,11 @@ The reason and who decided stand in the rotation's result. After that, resolve s
 	}
 	c.secretFlags.bind(cmd)
 	cmd.Flags().StringVar(&c.reason, "reason", "", "why; it stands in the result")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", answerPatience, "how long to wait for a worker that takes the decision")
 	c.output = outputFlag(cmd)
 	c.connection.bind(cmd)
+	// Taken, so that the flags of one command fit another, but of no use here: the rotation has its own.
+	_ = cmd.Flags().MarkHidden("task-queue")
 	return cmd
 }
 
@@ -73,6 +80,9 @@ func (c *resolveCall) run(ctx context.Context, secret, choice string) (err error
 	}
 	if strings.TrimSpace(c.reason) == "" {
 		return usagef("--reason is missing: say why; it stands in the result")
+	}
+	if c.timeout <= 0 {
+		return usagef("--timeout %s: not more than nothing; wanted a duration, like 1m", c.timeout)
 	}
 	if c.client, err = c.dial(ctx, &c.connection); err != nil {
 		return err
@@ -110,9 +120,9 @@ func endedAs(s *watch.Snapshot) string {
 
 // decide sends the update and waits for the workflow's answer, which needs a worker.
 func (c *resolveCall) decide(ctx context.Context, req rotation.Request, s *watch.Snapshot, choice string) error {
-	updating, cancel := context.WithCancel(ctx)
+	updating, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	go c.warnWithoutAnswer(updating)
+	go c.warnWithoutAnswer(updating, s.TaskQueue)
 	handle, err := c.client.UpdateWorkflow(updating, client.UpdateWorkflowOptions{
 		WorkflowID: s.WorkflowID, RunID: s.RunID, UpdateName: choice,
 		Args:         []any{workflows.Decide{Reason: c.reason, By: c.who()}},
@@ -122,6 +132,9 @@ func (c *resolveCall) decide(ctx context.Context, req rotation.Request, s *watch
 	if err == nil {
 		err = handle.Get(updating, &decided)
 	}
+	// Temporal may notice a little earlier than this process that the time is up.
+	var timedOut *client.WorkflowUpdateServiceTimeoutOrCanceledError
+	late := updating.Err() != nil || errors.As(err, &timedOut)
 	cancel()
 	var refused *temporal.ApplicationError
 	var gone *serviceerror.NotFound
@@ -134,18 +147,30 @@ func (c *resolveCall) decide(ctx context.Context, req rotation.Request, s *watch
 		return failf("the rotation of secret %s has ended meanwhile; there is nothing to decide", req.Name())
 	case ctx.Err() != nil:
 		return &exitError{ExitInterrupted, fmt.Errorf("interrupted; whether the decision arrived shows: %s", c.command("describe", req))}
+	case late:
+		return failf("no worker has answered within %s%s; nothing is decided yet. When one comes to task queue %s (worker --task-queue %s), Temporal may still "+
+			"hand it the decision; what became of it shows: %s", c.timeout, notParked(s), s.TaskQueue, s.TaskQueue, c.command("describe", req))
 	}
 	return c.explain(ctx, "decide in", err)
 }
 
+// notParked says of a rotation that does not look parked that there may be nothing to decide.
+func notParked(s *watch.Snapshot) string {
+	if s.Parked {
+		return ""
+	}
+	return ", and the rotation does not look parked, so there may be nothing to decide"
+}
+
 // warnWithoutAnswer says that nobody answers, once that takes long.
-func (c *resolveCall) warnWithoutAnswer(ctx context.Context) {
+func (c *resolveCall) warnWithoutAnswer(ctx context.Context, queue string) {
 	t := time.NewTimer(3 * time.Second)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-t.C:
-		c.warn("no worker has taken the decision yet; waiting (is one running? worker --task-queue " + c.queue + ")")
+		c.warn(fmt.Sprintf("no worker has taken the decision yet; waiting up to %s (is one running on the rotation's task queue? worker --task-queue %s)",
+			c.timeout, queue))
 	}
 }
 

@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -127,6 +131,7 @@ func (c *rotateCall) rotate(ctx context.Context) error {
 		case ifRunningFail:
 			return failf("a rotation of secret %s is running already; look at it with: %s", c.req.Name(), c.command("describe", c.req))
 		case ifRunningFollow:
+			c.warnOtherwise(ctx, id, running.RunId)
 			return c.started(ctx, running.RunId, "A rotation of secret %s of %s in %s is running already; this is its progress.")
 		}
 		if err := c.waitFor(ctx, id, running.RunId); err != nil {
@@ -147,6 +152,28 @@ func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, 
 		WorkflowTaskTimeout:                      c.taskTimeout,
 		TypedSearchAttributes:                    workflows.StartAttributes(c.keys.Shown(searchAttributes(ctx, c.client, c.options.Namespace)), c.req),
 	}, rotation.WorkflowType, c.req)
+}
+
+// warnOtherwise says what was asked for here that the rotation which is running was not asked for.
+func (c *rotateCall) warnOtherwise(ctx context.Context, id, runID string) {
+	theirs, err := watch.RequestOf(ctx, c.client, id, runID)
+	if err != nil {
+		c.warn("what the rotation that is running was asked for can't be seen; it goes on as it was")
+		return
+	}
+	asked, has := fieldsOf(&c.req), fieldsOf(&theirs)
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		// What names the secret is the same, maybe in other words.
+		if slices.Contains([]string{"SecretName", "RegionId", "Store"}, name) || asked[name] == has[name] {
+			continue
+		}
+		list = append(list, fmt.Sprintf("%s is %s, not %s", name, cmp.Or(has[name], "not given"), asked[name]))
+	}
+	if len(list) > 0 {
+		c.warn("the rotation that is running was asked for otherwise, and goes on as it was: " + strings.Join(list, "; ") +
+			"; for a rotation of your own, wait for its end with --if-running wait")
+	}
 }
 
 // started goes on with a run that was started, or was found running.

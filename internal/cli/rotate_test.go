@@ -38,6 +38,19 @@ func TestRotate(t *testing.T) {
 	require.NotContains(t, f.stdout, "\r")
 }
 
+// Durations are written as people write them, and not as a number of nanoseconds.
+func TestDurationsInJSON(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	f := run(t, words("rotate", secret, "--strategy", "single-user", "-o", "json"))
+	require.Equal(t, cli.ExitOK, f.code, f.stdout+f.stderr)
+	r := f.report(t)
+	require.Equal(t, quick["ROTOR_STEP_TIMEOUT"], r.Plan.LongestAttempt)
+	exposure, err := time.ParseDuration(r.Result.Exposure)
+	require.NoError(t, err)
+	require.Positive(t, exposure)
+}
+
 func TestRotateAsJSON(t *testing.T) {
 	t.Parallel()
 	secret := newSecret(t)

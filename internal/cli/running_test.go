@@ -31,7 +31,7 @@ func TestIfRunning(t *testing.T) {
 	require.Equal(t, cli.ExitOK, unwaited.code)
 	require.Contains(t, unwaited.stdout, "is running already")
 
-	following := start(t, words("rotate", secret))
+	following := start(t, words("rotate", secret, "--now", "--password-length", "40"))
 	waiting := start(t, words("rotate", secret, "--if-running", "wait", "--now", "-o", "json"))
 	eventually(t, 10*time.Second, "both have noticed", func() bool {
 		return strings.Contains(following.stdout.String(), "is running already") && strings.Contains(waiting.stderr.String(), "waiting for its end")
@@ -43,6 +43,10 @@ func TestIfRunning(t *testing.T) {
 	require.Equal(t, cli.ExitOK, same.code)
 	require.Equal(t, cli.ExitOK, other.code, other.stdout+other.stderr)
 	run := one.report(t).RunID
+	require.Contains(t, same.stderr, "the rotation that is running was asked for otherwise, and goes on as it was: Now is not given, not true; "+
+		"Password is not given, not {\"Length\":40}; for a rotation of your own, wait for its end with --if-running wait\n")
+	require.Empty(t, one.stderr)
+	require.NotContains(t, unwaited.stderr, "was asked for otherwise")
 	inOrder(t, same.stdout, "is running already; this is its progress", "run "+run, "  look ", "  end ", "Rotated: version "+run)
 	require.NotEqual(t, run, other.report(t).RunID)
 	require.Equal(t, run, other.report(t).Result.Former)
@@ -154,14 +158,37 @@ func TestParkedIsKnownWithoutAWorker(t *testing.T) {
 
 	described := run(t, words("describe", secret))
 	inOrder(t, described.stdout, "  set ", "failed: ", "Parked after ", "step set: ", "No worker answers", "starter resolve "+secret.Name+" abandon")
-	r := start(t, words("resolve", secret, "abandon", "--reason", "gone", "--task-queue", queue))
-	eventually(t, 10*time.Second, "it says that nobody answers", func() bool { return strings.Contains(r.stderr.String(), "no worker has taken the decision yet") })
+	givenUp := run(t, words("resolve", secret, "abandon", "--reason", "gone", "--timeout", "4s"))
+	require.Equal(t, cli.ExitRefused, givenUp.code)
+	for _, says := range []string{"no worker has taken the decision yet", "no worker has answered within 4s; nothing is decided yet", "worker --task-queue " + queue,
+		"shows: starter describe " + secret.Name} {
+		require.Contains(t, givenUp.stderr, says)
+	}
+	require.NotContains(t, givenUp.stderr, "does not look parked")
+	r := start(t, words("resolve", secret, "abandon", "--reason", "gone"))
+	eventually(t, 10*time.Second, "it says that nobody answers, and where", func() bool {
+		return strings.Contains(r.stderr.String(), "no worker has taken the decision yet; waiting up to 1m0s (is one running on the rotation's task queue? worker --task-queue "+queue+")")
+	})
 	again, err := startWorker(queue)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, again()) })
-	f := r.wait()
-	require.Equal(t, cli.ExitRefused, f.code, f.stderr)
-	require.Contains(t, f.stdout, "Abandoned after ")
+	// Temporal hands over one of the two decisions first; the other comes too late.
+	require.Equal(t, cli.ExitRefused, r.wait().code)
+	eventually(t, 20*time.Second, "it is abandoned", func() bool { return strings.Contains(run(t, words("describe", secret)).stdout, "Abandoned after ") })
+}
+
+// A rotation that was started and that nobody works on is not parked: a decision about it is not waited for without an end.
+func TestResolveWhatNobodyWorksOn(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	queue := "nobody-" + secret.Name
+	require.Equal(t, cli.ExitOK, run(t, words("rotate", secret, "--no-wait", "--task-queue", queue)).code)
+	f := run(t, words("resolve", secret, "retry", "--reason", "x", "--timeout", "1s"))
+	require.Equal(t, cli.ExitRefused, f.code)
+	require.Contains(t, f.stderr, "no worker has answered within 1s, and the rotation does not look parked, so there may be nothing to decide; nothing is decided yet")
+	require.Contains(t, f.stderr, "worker --task-queue "+queue)
+	oneLine(t, f.stderr)
+	require.NoError(t, temporal.TerminateWorkflow(t.Context(), workflowID(secret), "", "the test is over"))
 }
 
 func TestEndedFromOutside(t *testing.T) {

@@ -67,6 +67,23 @@ func Look(ctx context.Context, c client.Client, payloads converter.DataConverter
 	return s, nil
 }
 
+// RequestOf gives what a run was asked for.
+func RequestOf(ctx context.Context, c client.Client, workflowID, runID string) (rotation.Request, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryPatience)
+	defer cancel()
+	events := c.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	if !events.HasNext() {
+		return rotation.Request{}, ErrNoRotation
+	}
+	first, err := events.Next()
+	if err != nil {
+		return rotation.Request{}, err
+	}
+	t := NewTrail(workflowID, runID)
+	t.Add(first)
+	return t.Request, nil
+}
+
 func describe(ctx context.Context, c client.Client, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	described, err := c.DescribeWorkflowExecution(ctx, workflowID, runID)
 	var missing *serviceerror.NotFound
