@@ -61,7 +61,7 @@ func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
 			return EndResult{Differences: tested.Differences}, nil
 		}
 		if err := s.store.MoveCurrent(ctx, s.ref, s.plan.Base, s.plan.Version); err != nil {
-			return EndResult{}, err
+			return EndResult{}, s.orDeleted(err)
 		}
 		result.Moved = s.Now()
 	}
@@ -92,7 +92,7 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	}
 	if s.store.Traits().ClearsPending && seen.Holder(rotation.Pending) == s.plan.Version {
 		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
-			return "", "", err
+			return "", "", s.orDeleted(err)
 		}
 	}
 	current, err := s.store.ReadCurrent(ctx, s.ref)

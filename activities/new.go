@@ -46,7 +46,7 @@ func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 // attempt's password, and that is the one that counts.
 func (s *scene) orKept(ctx context.Context, put error) error {
 	if rotation.KindOf(put) != rotation.Conflict {
-		return put
+		return s.orDeleted(put)
 	}
 	if seen, err := s.versions(ctx); err == nil {
 		if _, exists := seen.Find(s.plan.Version); exists {

@@ -67,7 +67,7 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 	}
 	if action != rotation.RollbackProve {
 		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
-			return RollbackResult{}, err
+			return RollbackResult{}, s.orDeleted(err)
 		}
 	}
 	return s.proveRollback(ctx, in.SetStarted, result)

@@ -24,6 +24,9 @@ type byHand struct {
 	strategy rotation.Strategy
 }
 
+// newVersion is an id as runs have them.
+func newVersion() string { return uuid.NewString() }
+
 // attempt gives the steps for one attempt, as a worker of its own has them; what surrounds store and database may be changed.
 func (h byHand) attempt(around ...func(*activities.Rotation)) *activities.Rotation {
 	h.Helper()
@@ -47,7 +50,7 @@ func (h byHand) request() rotation.Request {
 func (h byHand) begin(around ...func(*activities.Rotation)) rotation.Plan {
 	h.Helper()
 	steps := h.attempt(around...)
-	plan, err := steps.Look(h.Context(), activities.LookInput{Request: h.request(), Version: uuid.NewString()})
+	plan, err := steps.Look(h.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
 	require.NoError(h, err)
 	_, err = steps.New(h.Context(), activities.StepInput{Plan: plan})
 	require.NoError(h, err)

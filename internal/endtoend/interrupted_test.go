@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	sdktemporal "go.temporal.io/sdk/temporal"
@@ -65,7 +64,7 @@ func momentsOf(t *testing.T, kind string, secret devstack.Secret) (list []moment
 	}
 	h := byHand{t, secret, ""}
 	steps := h.attempt()
-	plan, err := steps.Look(t.Context(), activities.LookInput{Request: h.request(), Version: uuid.NewString()})
+	plan, err := steps.Look(t.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
 	require.NoError(t, err)
 	after(rotation.StepLook)
 	_, err = steps.New(t.Context(), activities.StepInput{Plan: plan})

@@ -3,7 +3,6 @@ package endtoend
 import (
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"rotor/activities"
@@ -277,7 +276,7 @@ func TestStepsOfAnOlderRotation(t *testing.T) {
 			older := h.begin()
 			h.rollBack(older)
 			neverPut := older
-			neverPut.Version = uuid.NewString()
+			neverPut.Version = newVersion()
 			all := func(moment string) {
 				for step, make := range steps {
 					for kind, plan := range map[string]rotation.Plan{"": older, " of one that had written nothing": neverPut} {
