@@ -23,10 +23,19 @@ func hungServer(t *testing.T) (host string, port int) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, listener.Close()) })
 	go func() {
+		// They are kept: one that nobody holds on to is closed when memory is cleaned up.
+		var open []net.Conn
+		defer func() {
+			for _, conn := range open {
+				_ = conn.Close()
+			}
+		}()
 		for {
-			if _, err := listener.Accept(); err != nil {
+			conn, err := listener.Accept()
+			if err != nil {
 				return
 			}
+			open = append(open, conn)
 		}
 	}()
 	address := listener.Addr().(*net.TCPAddr)
