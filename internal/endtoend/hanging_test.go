@@ -16,6 +16,8 @@ import (
 	"rotor/internal/devstack/mysqld"
 	"rotor/internal/devstack/mysqld/mysqldtest"
 	"rotor/internal/rotation"
+	"rotor/internal/target"
+	"rotor/internal/target/mysql"
 )
 
 // backup is a database server of its own that a backup holds up: it takes no changes for a while.
@@ -65,6 +67,14 @@ func (b *backup) waiting(t *testing.T) (n int) {
 	return n
 }
 
+// patient lets the server not give up the statements of an attempt by itself, so that a busy machine may take its time.
+func patient(t *testing.T) func(*activities.Rotation) {
+	t.Helper()
+	sql, err := mysql.New(mysql.Options{StatementTimeout: time.Hour})
+	require.NoError(t, err)
+	return func(r *activities.Rotation) { r.Targets = map[string]target.Target{rotation.TargetMySQL: sql} }
+}
+
 // A change of a password waits in the server behind a backup, and its client is gone. The rollback that follows ends the session in which
 // it waits: else it would be carried out after the rollback has claimed, with a proof, that the former password is back.
 func TestLateChangeBehindABackup(t *testing.T) {
@@ -79,7 +89,7 @@ func TestLateChangeBehindABackup(t *testing.T) {
 				plan := h.begin()
 				dead := make(chan error, 1)
 				go func() {
-					_, err := h.attempt().Set(t.Context(), activities.StepInput{Plan: plan})
+					_, err := h.attempt(patient(t)).Set(t.Context(), activities.StepInput{Plan: plan})
 					dead <- err
 				}()
 				b.waits(t)
