@@ -17,6 +17,7 @@ import (
 
 	"rotor/internal/cli/watch"
 	"rotor/internal/rotation"
+	"rotor/internal/schedules"
 	"rotor/workflows"
 )
 
@@ -161,7 +162,7 @@ func (c *rotateCall) warnOtherwise(ctx context.Context, id, runID string) {
 		c.warn("what the rotation that is running was asked for can't be seen; it goes on as it was")
 		return
 	}
-	asked, has := fieldsOf(&c.req), fieldsOf(&theirs)
+	asked, has := schedules.FieldsOf(&c.req), schedules.FieldsOf(&theirs)
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		// What names the secret is the same, maybe in other words.

@@ -63,7 +63,7 @@ func (c *Client) differences(was *client.Schedule, record *Record, w Wanted) []C
 	list.differ("workflow id", action.ID, c.WorkflowID(w.Request))
 	list.differ("workflow task timeout", recurrence.IntervalText(action.WorkflowTaskTimeout), recurrence.IntervalText(w.TaskTimeout))
 	list.differ("search attributes", attributesText(action.TypedSearchAttributes), attributesText(workflows.StartAttributes(c.Attributes, w.Request)))
-	from, to := fieldsOf(c.RequestOf(action)), fieldsOf(&w.Request)
+	from, to := FieldsOf(c.RequestOf(action)), FieldsOf(&w.Request)
 	names := maps.Clone(from)
 	maps.Copy(names, to)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -114,8 +114,8 @@ func (c *Client) RequestOf(action *client.ScheduleWorkflowAction) *rotation.Requ
 	return &req
 }
 
-// fieldsOf writes the fields of a request that are not empty as text; of one that can't be read, nothing is known.
-func fieldsOf(req *rotation.Request) map[string]string {
+// FieldsOf writes the fields of a request that are not empty as text; of one that can't be read, nothing is known.
+func FieldsOf(req *rotation.Request) map[string]string {
 	fields := map[string]string{}
 	var raw map[string]json.RawMessage
 	data, err := json.Marshal(req)
