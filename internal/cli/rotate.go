@@ -157,7 +157,7 @@ func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, 
 
 // warnOtherwise says what was asked for here that the rotation which is running was not asked for.
 func (c *rotateCall) warnOtherwise(ctx context.Context, id, runID string) {
-	theirs, err := watch.RequestOf(ctx, c.client, id, runID)
+	theirs, err := watch.RequestOf(ctx, c.client, c.keys.Converter(), id, runID)
 	if err != nil {
 		c.warn("what the rotation that is running was asked for can't be seen; it goes on as it was")
 		return

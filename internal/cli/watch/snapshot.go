@@ -68,7 +68,7 @@ func Look(ctx context.Context, c client.Client, payloads converter.DataConverter
 }
 
 // RequestOf gives what a run was asked for.
-func RequestOf(ctx context.Context, c client.Client, workflowID, runID string) (rotation.Request, error) {
+func RequestOf(ctx context.Context, c client.Client, payloads converter.DataConverter, workflowID, runID string) (rotation.Request, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryPatience)
 	defer cancel()
 	events := c.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -79,9 +79,9 @@ func RequestOf(ctx context.Context, c client.Client, workflowID, runID string) (
 	if err != nil {
 		return rotation.Request{}, err
 	}
-	t := NewTrail(workflowID, runID)
+	t := NewTrail(payloads, workflowID, runID)
 	t.Add(first)
-	return t.Request, nil
+	return t.Request, t.Unreadable
 }
 
 func describe(ctx context.Context, c client.Client, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
