@@ -159,6 +159,23 @@ func (m dualAccount) findRetired(ctx context.Context, versions rotation.Versions
 	return nil
 }
 
+// isRetired says whether the account was retired after all, as a rotation before this one had planned it: by an attempt that had looked before this
+// one's version was pending.
+func (m dualAccount) isRetired(ctx context.Context) (bool, error) {
+	retired, err := m.retiredDocument(ctx, m.plan.Base)
+	if err != nil || retired == nil {
+		return false, err
+	}
+	proof := m.tryLogin(ctx, retired)
+	switch passwordOf(proof) {
+	case rotation.Accepted:
+		return true, nil
+	case rotation.Unknown:
+		return false, mustLogIn(proof, nil)
+	}
+	return false, nil
+}
+
 // retiredDocument is a login of the standby account as a retirement that was done while a version was current has left it; nil if there was none.
 func (m dualAccount) retiredDocument(ctx context.Context, version string) (*rotation.Document, error) {
 	if version == "" {
@@ -278,6 +295,9 @@ func (m dualAccount) mustBeAsSeen(ctx context.Context) (has bool, err error) {
 			return version == m.plan.Version, mustAccept(proof, nil)
 		}
 	}
+	if retired, err := m.isRetired(ctx); retired || err != nil {
+		return false, err
+	}
 	return false, rotation.Errorf(rotation.Conflict, "account %s takes neither the password that it had when this rotation began nor this rotation's: "+
 		"somebody else changed it", m.plan.Standby).WithCode(errBadLogin)
 }
@@ -364,6 +384,11 @@ func (m dualAccount) decideStandby(ctx context.Context, session target.Session) 
 			pending = proof.Answer
 		}
 	}
+	if exists && m.plan.Restore != "" && restore == rotation.RefusedLogin && pending == rotation.RefusedLogin {
+		if retired, err := m.isRetired(ctx); retired || err != nil {
+			return rotation.StandbyLeave, err
+		}
+	}
 	return rotation.DecideStandby(m.plan, exists, restore, pending)
 }
 
@@ -405,6 +430,11 @@ func (m dualAccount) undone(ctx context.Context) (forward bool, err error) {
 	proof, err := m.probe(ctx, m.plan.Restore)
 	if err != nil {
 		return false, err
+	}
+	if proof.Answer == rotation.RefusedLogin {
+		if retired, err := m.isRetired(ctx); retired || err != nil {
+			return false, err
+		}
 	}
 	return false, mustAccept(proof, rotation.Errorf(rotation.Conflict, "account %s does not take the password of version %s, which it had before",
 		m.plan.Standby, m.plan.Restore))

@@ -72,6 +72,8 @@ func (a *attempt) run(p *port) (end *ending) {
 	switch in := a.input.(type) {
 	case activities.LookInput:
 		return ended(steps.Look(ctx, in))
+	case activities.RetireInput:
+		return ended(steps.Retire(ctx, in))
 	case activities.EndInput:
 		return ended(steps.End(ctx, in))
 	case activities.RollbackInput:

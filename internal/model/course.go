@@ -25,10 +25,12 @@ type course struct {
 	id  string
 	now bool
 	// dual asks for strategy dual-password.
-	dual   bool
-	step   rotation.Step
-	tries  int
-	rounds int
+	dual bool
+	// retired: its former credential\'s retirement has begun.
+	retired bool
+	step    rotation.Step
+	tries   int
+	rounds  int
 	// forwards counts how often a rollback found no way back.
 	forwards int
 	outcome  rotation.Outcome
@@ -188,5 +190,5 @@ func (c *course) failed(err error) {
 }
 
 func (c *course) key() string {
-	return fmt.Sprintf("%s %s %d %d %d %s %t %t %t %d %v", c.id, c.step, c.tries, c.rounds, c.forwards, c.outcome, c.setStarted, c.putUncertain, c.endFailed, c.uncertain, c.plan)
+	return fmt.Sprintf("%s %t %s %d %d %d %s %t %t %t %d %v", c.id, c.retired, c.step, c.tries, c.rounds, c.forwards, c.outcome, c.setStarted, c.putUncertain, c.endFailed, c.uncertain, c.plan)
 }

@@ -37,6 +37,8 @@ type Options struct {
 	Budget    Budget
 	// Swaps: the store compares when it moves the current stage, as that of AWS does.
 	Swaps bool
+	// Retires: after each rotation its former credential is retired, at some time and once, beside whatever else goes on.
+	Retires bool
 	// NoSessions: the target is changed by calls of an API, which no lock keeps apart.
 	NoSessions bool
 	// Off is the rule that is done without.
@@ -167,6 +169,9 @@ func (s *state) successors(o Options) []*state {
 		next = append(next, s.meddled()...)
 		next = append(next, s.intruded()...)
 	}
+	if o.Retires {
+		next = append(next, s.retired()...)
+	}
 	return append(next, s.decided()...)
 }
 
@@ -259,7 +264,7 @@ func (s *state) check() string {
 	if !s.w.logsIn(s.w.current) && !s.exposed() && s.w.stranger == "" {
 		return "readers: the current version does not log in"
 	}
-	if (!s.w.single || s.w.dual) && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.accounts[base].password != theirs {
+	if (!s.w.single || s.w.dual) && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.accounts[base].password != theirs && !s.retiring() {
 		return "readers: the version that was current within the grace time does not log in"
 	}
 	if latest := len(s.courses) - 1; latest >= 0 {
@@ -322,7 +327,7 @@ func (s *state) checkOutcome(i int) string {
 			return "the account that it created is there"
 		case s.w.dual && s.w.logsIn(c.plan.Version):
 			return "the account takes the password of the version that was rolled back"
-		case c.plan.Restore != "" && !s.w.logsIn(c.plan.Restore) && !s.w.othersSet():
+		case c.plan.Restore != "" && !s.w.logsIn(c.plan.Restore) && !s.w.othersSet() && !s.retiring():
 			return "the standby account does not have its former password"
 		}
 	case rotation.Refused:

@@ -1,0 +1,47 @@
+package model_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/model"
+	"rotor/internal/rotation"
+)
+
+// A credential may be retired at any time after its grace, whatever the next rotation does meanwhile: the current version logs in all the same.
+func TestRetirementsHold(t *testing.T) {
+	for kind, options := range map[string]model.Options{
+		"two accounts": {Partner: true}, "two passwords": {DualPassword: true}, "two passwords of its own": {DualPassword: true, Single: true},
+	} {
+		for name, budget := range map[string]model.Budget{"nothing goes wrong": {}, "a crash": {Crashes: 1}, "a failure": {Denials: 1}} {
+			if budget.Crashes > 0 && !*full {
+				continue
+			}
+			t.Run(kind+", "+name, func(t *testing.T) {
+				t.Parallel()
+				o := options
+				o.Retires, o.Rotations, o.Budget = true, 2, budget
+				report := model.Explore(o)
+				require.Empty(t, report.Violation, strings.Join(report.Events, "\n"))
+				require.Contains(t, report.Outcomes, rotation.Rotated)
+				t.Logf("%d states, %v", report.States, report.Outcomes)
+			})
+		}
+	}
+}
+
+// Without the lock a late discard takes the password that clients have read meanwhile.
+func TestALateDiscardNeedsTheLock(t *testing.T) {
+	for kind, options := range map[string]model.Options{"two accounts": {Partner: true}, "two passwords": {DualPassword: true}} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			o := options
+			o.Retires, o.Rotations, o.Off = true, 2, model.TakesLock
+			report := model.Explore(o)
+			require.Contains(t, report.Violation, "readers: the current version does not log in")
+			t.Log(strings.Join(report.Events, "\n"))
+		})
+	}
+}
