@@ -13,6 +13,9 @@ import (
 // DefaultTaskQueue is where starters put rotations and workers look for them.
 const DefaultTaskQueue = "rotor"
 
+// SettingMetrics is the setting of the address that metrics are served on.
+const SettingMetrics = "ROTOR_METRICS_ADDRESS"
+
 // Worker is what a worker can be told.
 type Worker struct {
 	TaskQueue string
@@ -60,6 +63,12 @@ type Worker struct {
 
 	// Deployment and BuildID make the worker a versioned one; "" is none.
 	Deployment, BuildID string
+
+	// MetricsAddress is where metrics and health are served; "": nowhere. Census is how often credentials are looked at for that, and
+	// MetricsNamed adds series with secrets' names.
+	MetricsAddress string
+	Census, Pulse  time.Duration
+	MetricsNamed   bool
 
 	LogFormat string
 	LogLevel  string
@@ -124,6 +133,10 @@ func (w *Worker) Settings() *Settings {
 	s.Text(&w.Codec.Key, "codec-key", "ROTOR_CODEC_KEY", "", "file with that certificate's key")
 	s.Text(&w.Deployment, "deployment", "ROTOR_DEPLOYMENT", "", "name of the worker deployment; with it the worker is versioned, and does nothing until its version is made current")
 	s.Text(&w.BuildID, "build-id", "ROTOR_BUILD_ID", "", "version within the deployment; without it, what the program was built from")
+	s.Text(&w.MetricsAddress, "metrics-address", SettingMetrics, "", "HOST:PORT on which /metrics, /healthz and /readyz are served; nowhere without it")
+	s.Duration(&w.Census, "metrics-census", "ROTOR_METRICS_CENSUS", 15*time.Minute, time.Second, "how often the stores are asked for the age of scheduled credentials")
+	s.Duration(&w.Pulse, "metrics-pulse", "ROTOR_METRICS_PULSE", 30*time.Second, time.Second, "how often Temporal is asked for stuck rotations")
+	s.Bool(&w.MetricsNamed, "metrics-named", "ROTOR_METRICS_NAMED", "two series for each scheduled secret, with its name")
 	s.Text(&w.LogFormat, "log-format", "ROTOR_LOG_FORMAT", "text", "text or json", "text", "json")
 	s.Text(&w.LogLevel, "log-level", "ROTOR_LOG_LEVEL", "info", "debug, info, warn or error", "debug", "info", "warn", "error")
 	return s

@@ -114,7 +114,7 @@ func servePanicking(t *testing.T) (taskQueue string, store *panicking) {
 	require.NoError(t, err)
 	store = &panicking{Store: steps.Stores[rotation.StoreAWS]}
 	steps.Stores[rotation.StoreAWS] = store
-	w := wiring.New(temporal, nil, steps, settings(taskQueue))
+	w := wiring.New(temporal, nil, steps, settings(taskQueue), wiring.Around{})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
 	return taskQueue, store

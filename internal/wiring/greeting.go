@@ -63,10 +63,10 @@ func place(endpoint string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// brief leaves out what the SDK says about the start of a worker, which is said in one record with all the rest.
+// brief leaves out what the SDK says, and this program says with more to it: that a worker has started, that a step has failed.
 type brief struct{ slog.Handler }
 
-var said = map[string]bool{"Started Worker": true, "Stopped Worker": true}
+var said = map[string]bool{"Started Worker": true, "Stopped Worker": true, "Activity error.": true}
 
 func (b brief) Handle(ctx context.Context, r slog.Record) error {
 	if said[r.Message] && !b.Enabled(ctx, slog.LevelDebug) {

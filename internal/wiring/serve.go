@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
@@ -31,11 +32,19 @@ func Logger(out io.Writer, settings config.Worker) *slog.Logger {
 
 // Serve connects, works until the context ends, then drains: steps that run may finish within the stop timeout. serving is called once
 // it polls; one record of the log has said by then what it is connected to.
-func Serve(ctx context.Context, options client.Options, settings config.Worker, serving func()) error {
+func Serve(ctx context.Context, options client.Options, settings config.Worker, serving func()) (err error) {
 	// What is wrong with the settings is said before anybody is asked.
 	shelf, err := newShelf(settings)
 	if err != nil {
 		return err
+	}
+	seen, err := newSeen(ctx, &options, settings)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, seen.close()) }()
+	for name, store := range shelf.stores {
+		shelf.stores[name] = seen.metrics.Store(name, store)
 	}
 	steps, err := stepsWith(shelf, settings)
 	if err != nil {
@@ -71,11 +80,15 @@ func Serve(ctx context.Context, options client.Options, settings config.Worker, 
 	if err := keys.Check(ctx, c, options.Namespace, open); err != nil {
 		return fmt.Errorf("a rotation is open that this worker can't read: %w. If the key is lost, terminate that workflow", err)
 	}
-	w := New(c, keys, steps, settings, present...)
+	w := New(c, keys, steps, settings, seen.around(options.Logger, present))
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start polling task queue %s of namespace %s: %s", settings.TaskQueue, options.Namespace, config.NoConnection(err))
 	}
-	options.Logger.Info(msgStarted, whatItServes(options, settings, shelf, steps, present)...)
+	seen.start(ctx, options.Logger, &source{
+		client: c, converter: keys.Converter(), settings: settings, steps: steps,
+		finds: slices.Contains(present, rotation.AttributeStuck),
+	})
+	options.Logger.Info(msgStarted, append(whatItServes(options, settings, shelf, steps, present), seen.words()...)...)
 	serving()
 	<-ctx.Done()
 	w.Stop()

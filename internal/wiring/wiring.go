@@ -23,9 +23,17 @@ import (
 	"rotor/workflows"
 )
 
-// New makes a worker of the steps; the caller starts and stops it. attributes are the search attributes that rotations are to have, of
-// those of the namespace.
-func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settings config.Worker, attributes ...string) worker.Worker {
+// Around is what a worker's surroundings add to it. The zero value works.
+type Around struct {
+	// Attributes are the search attributes that rotations are to have, of those of the namespace.
+	Attributes []string
+	// Watcher is told of rotations, Outer stands before every step.
+	Watcher workflows.Watcher
+	Outer   []interceptor.WorkerInterceptor
+}
+
+// New makes a worker of the steps; the caller starts and stops it.
+func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settings config.Worker, around Around) worker.Worker {
 	follower := &activities.Follower{Client: c, Wait: settings.StepTimeout / 3}
 	steps.LastRotated = func(ctx context.Context, workflowID string) (time.Time, error) {
 		return follower.LastRotated(ctx, keys.Hide(workflowID))
@@ -37,7 +45,7 @@ func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settin
 		steps.RotatesInClear = follower.Rotates
 	}
 	w := worker.New(c, settings.TaskQueue, worker.Options{
-		Interceptors:                           []interceptor.WorkerInterceptor{&activities.Edge{Heartbeat: settings.Heartbeat}},
+		Interceptors:                           append(around.Outer, &activities.Edge{Heartbeat: settings.Heartbeat}),
 		StickyScheduleToStartTimeout:           settings.Sticky,
 		WorkerStopTimeout:                      settings.StopTimeout,
 		MaxConcurrentActivityExecutionSize:     settings.MaxActivities,
@@ -46,7 +54,7 @@ func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settin
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
 		DeploymentOptions:                      deployment(settings),
 	})
-	Register(w, follower, keys, steps, settings, attributes...)
+	Register(w, follower, keys, steps, settings, around)
 	return w
 }
 
@@ -70,8 +78,8 @@ type Registry interface {
 }
 
 // Register registers everything that a worker does.
-func Register(w Registry, follower *activities.Follower, keys *payload.Keys, steps *activities.Rotation, settings config.Worker, attributes ...string) {
-	rotations := &workflows.Rotations{Timing: Timing(settings), ID: keys.Hide, Attributes: attributes, StuckAfter: settings.StuckAfter}
+func Register(w Registry, follower *activities.Follower, keys *payload.Keys, steps *activities.Rotation, settings config.Worker, around Around) {
+	rotations := &workflows.Rotations{Timing: Timing(settings), ID: keys.Hide, Attributes: around.Attributes, StuckAfter: settings.StuckAfter, Watcher: around.Watcher}
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
