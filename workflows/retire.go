@@ -48,8 +48,9 @@ func (w *run) retireLater(ctx workflow.Context, former *rotation.FormerCredentia
 	in := rotation.Retiring{Plan: w.plan, At: workflow.Now(ctx).Add(after), WhenIdle: w.req.RetireWhenIdle, EndSessions: w.req.EndSessions}
 	id := rotation.RetireWorkflowID(workflow.GetInfo(ctx).WorkflowExecution.ID)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            id,
-		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		WorkflowID:        id,
+		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		//lint:ignore SA1019 children have no conflict policy, which is what it is deprecated for
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING,
 		WorkflowTaskTimeout:   w.timing.WorkflowTask,
 		StaticSummary:         "retire the former credential of secret " + w.req.Name(),
