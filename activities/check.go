@@ -44,6 +44,7 @@ func (s *scene) check(ctx context.Context, req rotation.Request, found *rotation
 	plan, err := s.look(ctx, req)
 	p := s.plan
 	found.Strategy, found.Address, found.Account, found.Current = p.Strategy, p.Address, p.Account, p.Base
+	found.Server, found.Admin = p.Server, p.Admin
 	if p.Account != "" {
 		found.Next = p.Next()
 	}

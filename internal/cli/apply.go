@@ -20,10 +20,12 @@ type applyCall struct {
 	connection
 	manifestFlags
 	prune, deep, exitCode bool
-	parallel              int
-	output                *word
-	manifest              *manifest.Manifest
-	client                client.Client
+	// check has workers look at the entries, too.
+	check    bool
+	parallel int
+	output   *word
+	manifest *manifest.Manifest
+	client   client.Client
 }
 
 // applyAtOnce is how many schedules are made or looked at at once, if it is not said.
@@ -48,15 +50,20 @@ nothing. A schedule that somebody paused stays so, and is shown.
 
 It lists the schedules, and looks closer only at those whose hash or rule is another; --deep looks at all.
 
-Exit codes: 0 done (with --exit-code: nothing would change), 1 something can't be done (with --exit-code: something would change), 2 a
-manifest or the command line is wrong, or no connection.`,
+--check also has workers check every entry, as starter check does: logins, rights, documents. It adds what shows only where all
+are looked at together: two secrets for one account pair, and an admin secret that another entry rotates with one account.
+
+Exit codes: 0 done (with --exit-code: nothing would change), 1 something can't be done or a check is not fine (with --exit-code:
+something would change), 2 a manifest or the command line is wrong, or no connection.`,
 		Example: `  starter plan -f rotations.yaml
   starter plan -f manifests/ --prune --exit-code
+  starter plan -f rotations.yaml --check
   starter plan -f rotations.yaml --label team=orders --output json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), c.plan) },
 	}
 	c.bind(cmd)
+	cmd.Flags().BoolVar(&c.check, "check", false, "have workers check every entry, as starter check does, and all of them together")
 	cmd.Flags().BoolVar(&c.exitCode, "exit-code", false, "exit with 1 if something would change")
 	return cmd
 }
@@ -147,6 +154,8 @@ type ApplyReport struct {
 	Paused int
 	// Steps are those that are not unchanged, and those that stay paused.
 	Steps []StepReport `json:",omitempty"`
+	// Check is what the workers found (plan --check).
+	Check *CheckReport `json:",omitempty"`
 }
 
 // StepReport is what becomes of one schedule.
@@ -212,7 +221,7 @@ func (r *ApplyReport) counts(planned bool) string {
 	return text
 }
 
-func (c *applyCall) plan(_ context.Context, steps []schedules.Step, _ *schedules.Client) error {
+func (c *applyCall) plan(ctx context.Context, steps []schedules.Step, _ *schedules.Client) error {
 	var r ApplyReport
 	for i := range steps {
 		r.add(&steps[i], c.failure(&steps[i]))
@@ -222,11 +231,23 @@ func (c *applyCall) plan(_ context.Context, steps []schedules.Step, _ *schedules
 	if r.Failed > 0 || c.exitCode && r.Created+r.Changed+r.Deleted > 0 {
 		code = ExitRefused
 	}
+	if c.check {
+		var err error
+		if r.Check, err = c.checkEntries(ctx); err != nil {
+			return err
+		}
+		if !r.Check.Fine {
+			code = ExitRefused
+		}
+	}
 	if c.output.value != outputTable {
 		return errors.Join(c.print(c.output, r), exit(code))
 	}
 	for _, one := range r.Steps {
 		c.printf("%s\n", c.stepText(one))
+	}
+	if r.Check != nil {
+		c.tellChecks(r.Check)
 	}
 	c.printf("Plan: %s.\n", r.counts(true))
 	return exit(code)

@@ -36,6 +36,7 @@ type rotateCall struct {
 	// leaked: somebody knows the credential.
 	now, noWait, leaked bool
 	ifRunning           word
+	set                 setFlags
 	output              *word
 	req                 rotation.Request
 	client              client.Client
@@ -44,17 +45,21 @@ type rotateCall struct {
 func (a *app) rotateCommand() *cobra.Command {
 	c := &rotateCall{app: a, ifRunning: word{ifRunningFollow, []string{ifRunningFollow, ifRunningWait, ifRunningFail}}}
 	cmd := &cobra.Command{
-		Use:   "rotate SECRET --region REGION",
-		Short: "Rotate a secret now, and show the steps as they happen",
+		Use:   "rotate SECRET --region REGION | -f FILE...",
+		Short: "Rotate a secret now, and show the steps as they happen; or a set of secrets",
 		Long: `rotate starts the rotation of a secret, shows its steps as they happen, and ends with its outcome. SECRET is a name or an ARN.
 
 The rotation runs in Temporal and on workers, not here: Ctrl-C only stops looking.
+
+With -f it rotates the entries of manifests, or those of them that --label, --store and --region choose, --parallel at once, and
+ends with the gravest exit code of all.
 
 ` + exitCodes,
 		Example: `  starter rotate orders/db --region cn-hangzhou
   starter rotate orders/db --region cn-hangzhou --now
   starter rotate orders/db --region cn-hangzhou --leaked
   starter rotate orders/db --region cn-hangzhou --if-running fail --output json
+  starter rotate -f rotations.yaml --label team=orders --parallel 20
   starter rotate --payload request.json
   echo '{"SecretName": "orders/db", "RegionId": "cn-hangzhou"}' | starter rotate --payload -`,
 		Args: atMostSecret,
@@ -64,6 +69,7 @@ The rotation runs in Temporal and on workers, not here: Ctrl-C only stops lookin
 	cmd.Flags().BoolVar(&c.now, "now", false, "rotate although clients may still hold the credential that was current before")
 	cmd.Flags().BoolVar(&c.leaked, "leaked", false, "somebody knows the credential: rotate now, make the former one unusable at once, and end its sessions")
 	cmd.Flags().BoolVar(&c.noWait, "no-wait", false, "start the rotation and don't wait for it")
+	c.set.bind(cmd)
 	c.ifRunning.flag(cmd, "if-running", "", "if a rotation of the secret is running: take its outcome, wait for its end and start another, or fail")
 	c.output = outputFlag(cmd)
 	c.connection.bind(cmd)
@@ -74,6 +80,12 @@ The rotation runs in Temporal and on workers, not here: Ctrl-C only stops lookin
 func (c *rotateCall) run(cmd *cobra.Command, args []string) error {
 	if c.noWait && c.ifRunning.value == ifRunningWait {
 		return usagef("--no-wait and --if-running wait contradict each other")
+	}
+	if cmd.Flags().Changed("file") {
+		return c.runSet(cmd, args)
+	}
+	if cmd.Flags().Changed("label") || cmd.Flags().Changed("parallel") {
+		return usagef("--label and --parallel go with --file")
 	}
 	asked, err := c.requestFlags.request(cmd, c.Stdin, args)
 	if err != nil {
@@ -88,7 +100,7 @@ func (c *rotateCall) run(cmd *cobra.Command, args []string) error {
 				return usagef("--leaked says what is done with the former credential; leave --%s out", other)
 			}
 		}
-		asked.Now, asked.RetireFormer, asked.RetireWhenIdle, asked.EndSessions = true, rotation.RetireNow, false, true
+		asked = answerLeak(asked)
 	}
 	if c.req, err = asked.Validate(); err != nil {
 		return c.refused(err)
@@ -99,6 +111,12 @@ func (c *rotateCall) run(cmd *cobra.Command, args []string) error {
 	}
 	defer c.client.Close()
 	return c.rotate(ctx)
+}
+
+// answerLeak asks for what a credential that somebody knows needs.
+func answerLeak(req rotation.Request) rotation.Request {
+	req.Now, req.RetireFormer, req.RetireWhenIdle, req.EndSessions = true, rotation.RetireNow, false, true
+	return req
 }
 
 // refused is what the workflow would say, without starting one.

@@ -23,7 +23,7 @@ func TestWrongCommandLines(t *testing.T) {
 		// inStdout is in the output, for commands that say there what is wrong; the others print nothing.
 		inStdout string
 	}{
-		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: apply, check, completion, delete, demo, describe, dev, pause, plan, resolve"}},
+		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: apply, check, completion, delete, demo, describe, dev, history, list, pause, plan"}},
 		"command with a slip":          {line: "rotat", says: []string{`unknown command "rotat"; did you mean rotate?`}},
 		"unknown flag":                 {line: "rotate x --frobnicate", says: []string{"unknown flag --frobnicate", "rotate --help"}},
 		"flag with a slip":             {line: "rotate x --regoin y", says: []string{"unknown flag --regoin; did you mean --region?"}},
@@ -68,6 +68,15 @@ func TestWrongCommandLines(t *testing.T) {
 		"apply of none at once":        {line: "apply -f x --parallel 0", says: []string{"--parallel 0: wanted: at least 1"}},
 		"prune of a part":              {line: "apply -f x --prune --label team=a --region r-1", says: []string{"--prune goes with whole manifests, not with region r-1, label team=a"}},
 		"label that is none":           {line: "apply -f x --label team", says: []string{"--label"}},
+		"list of an unknown state":     {line: "list --state bad", says: []string{"--state bad: unknown"}},
+		"list again too soon":          {line: "list --watch=1ms", says: []string{"--watch 1ms: wanted: at least 500ms"}},
+		"list with an argument":        {line: "list x", says: []string{"list takes no arguments"}},
+		"history without a secret":     {line: "history", says: []string{"SECRET is missing"}},
+		"history of none":              {line: "history x -r y --limit 0", says: []string{"--limit 0: wanted: at least 1"}},
+		"a set and a secret":           {line: "rotate x -f y", says: []string{"either SECRET or --file"}},
+		"a set and a strategy":         {line: "rotate -f y --strategy single-user", says: []string{"--strategy goes with one SECRET"}},
+		"a set of none at once":        {line: "rotate -f y --parallel 0", says: []string{"--parallel 0: wanted: at least 1"}},
+		"a label without a set":        {line: "rotate x -r y --label a=b", says: []string{"--label and --parallel go with --file"}},
 		"pause of nothing":             {line: "pause", says: []string{"SECRET is missing", "-f rotations.yaml"}},
 		"pause without a region":       {line: "pause x", says: []string{"--region is missing"}},
 		"pause of both":                {line: "pause x -r y -f z", says: []string{"either SECRETs or --file"}},
@@ -107,7 +116,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 	root := run(t, nil)
 	require.Equal(t, cli.ExitOK, root.code)
 	require.Equal(t, root.stdout, run(t, []string{"--help"}).stdout)
-	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "validate", "plan", "apply", "delete", "pause", "resume", "dev", "demo", "simulator", "version"} {
+	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "validate", "plan", "apply", "delete", "pause", "resume", "list", "history", "dev", "demo", "simulator", "version"} {
 		require.Contains(t, root.stdout, "  "+command+" ")
 		help := run(t, []string{command, "--help"})
 		require.Equal(t, cli.ExitOK, help.code)

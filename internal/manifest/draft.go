@@ -76,7 +76,8 @@ func (d *draft) clocks() (found []recurrence.Problem) {
 }
 
 // requestWords are the fields of a request as a manifest names them.
-var requestWords = strings.NewReplacer("SecretName", "secret", "RegionId", "region", "InstanceId", "instanceId")
+var requestWords = strings.NewReplacer("SecretName", "secret", "RegionId", "region", "InstanceId", "instanceId",
+	"RetireFormer", "retireFormer", "RetireWhenIdle", "retireWhenIdle", "EndSessions", "endSessions")
 
 // fieldOf gives the manifest's field for one of a request.
 func fieldOf(name string) string {

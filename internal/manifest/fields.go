@@ -73,8 +73,9 @@ func rotationFields() []field {
 		yesNoField("adoptStandby", "take over a standby account to which no version of the secret logs in", func(d *draft) *bool { return &d.request.AdoptStandby }),
 		yesNoField("acceptPasswordHistory", "rotate although the server's password history may forbid a rollback",
 			func(d *draft) *bool { return &d.request.AcceptPasswordHistory }),
-		textField("retireFormer", "when the former credential is made unusable: never, now, or after a time like 24h (default never; dual-password: after grace)",
-			form(`^(never|now|([0-9]+h)?([0-9]+m)?([0-9]+s)?)$`), func(d *draft) *string { return &d.request.RetireFormer }),
+		{"retireFormer", "when the former credential is made unusable: never, now, or after a time like 24h (default never; dual-password: after grace)",
+			form(`^(never|now|` + strings.Trim(spanForm, "^$") + `)$`),
+			func(d *draft, f *yamlfile.File) func(yamlfile.Entry) { return readSpan(f, &d.request.RetireFormer) }},
 		yesNoField("retireWhenIdle", "wait with it until nobody is logged in with the former credential", func(d *draft) *bool { return &d.request.RetireWhenIdle }),
 		yesNoField("endSessions", "end the sessions of the former credential's account when it is retired", func(d *draft) *bool { return &d.request.EndSessions }),
 		textField("network", "task queue of the workers that reach the secret's database (their --task-queue); without it the one of the command",
@@ -139,17 +140,19 @@ func yesNoField(name, doc string, into func(*draft) *bool) field {
 
 // spanField is a duration of the request; what Go knows as one stays as it is.
 func spanField(name, doc string, into func(*draft) *string) field {
-	return field{name, doc, span(), func(d *draft, f *yamlfile.File) func(yamlfile.Entry) {
-		return func(e yamlfile.Entry) {
-			f.Text(into(d))(e)
-			if _, err := time.ParseDuration(*into(d)); err == nil {
-				return
-			}
-			if span, err := recurrence.ParseInterval(*into(d)); err == nil {
-				*into(d) = span.String()
-			}
+	return field{name, doc, span(), func(d *draft, f *yamlfile.File) func(yamlfile.Entry) { return readSpan(f, into(d)) }}
+}
+
+func readSpan(f *yamlfile.File, into *string) func(yamlfile.Entry) {
+	return func(e yamlfile.Entry) {
+		f.Text(into)(e)
+		if _, err := time.ParseDuration(*into); err == nil {
+			return
 		}
-	}}
+		if span, err := recurrence.ParseInterval(*into); err == nil {
+			*into = span.String()
+		}
+	}
 }
 
 func spanOfRule(name, doc string, into func(*recurrence.Rule) *time.Duration) field {

@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -157,6 +158,8 @@ func TestProblems(t *testing.T) {
 		"a partial ARN":              {"rotations: [{secret: 'arn:aws:secretsmanager:r-1:1:secret:b', region: r-1, schedule: {every: 30d}}]\n", "stdin:1:14: secret: an incomplete ARN"},
 		"unknown field of a rule":    {entry("schedule: {evry: 30d}"), "stdin:2:41: evry: unknown field; did you mean every?"},
 		"password length":            {entry("schedule: {every: 30d}, password: {length: 200}"), "stdin:2:54: password.length: 200 is out of range: 8 to 128"},
+		"retirement":                 {entry("schedule: {every: 30d}, retireFormer: soon"), `stdin:2:54: retireFormer: "soon" is unknown; wanted: never, now, or a Go duration like 24h`},
+		"when idle, and never":       {entry("schedule: {every: 30d}, retireWhenIdle: true"), "stdin:2:54: retireWhenIdle: says how retireFormer is to be done; give that, too"},
 		"grace":                      {entry("schedule: {every: 30d}, grace: long"), `stdin:2:54: grace: "long" is no duration`},
 		"network":                    {entry("schedule: {every: 30d}, network: 'a b'"), "stdin:2:54: network: no task queue's name"},
 		"owner":                      {entry("schedule: {every: 30d}, owner: 'a\"b'"), "stdin:2:54: owner: wanted: a name or an address"},
@@ -255,6 +258,16 @@ func TestGraceBeyondTheInterval(t *testing.T) {
 	require.Equal(t, "48h0m0s", m.Rotations[0].Request.Grace, "Temporal's workers know no days")
 }
 
+func TestRetirements(t *testing.T) {
+	t.Parallel()
+	m, problems := read("defaults: {region: r-1, schedule: {every: 30d}, retireFormer: 2d}\nrotations: [{secret: a}, {secret: b, retireFormer: now, endSessions: true}, {secret: c, retireFormer: never}]\n")
+	require.Empty(t, problems)
+	require.Equal(t, "48h0m0s", m.Rotations[0].Request.RetireFormer)
+	require.Equal(t, rotation.RetireNow, m.Rotations[1].Request.RetireFormer)
+	require.True(t, m.Rotations[1].Request.EndSessions)
+	require.Equal(t, rotation.RetireNever, m.Rotations[2].Request.RetireFormer)
+}
+
 func TestAnchors(t *testing.T) {
 	t.Parallel()
 	m, problems := read("defaults: {region: r-1}\nrotations:\n  - {secret: a, schedule: &weekly {every: 7d}}\n  - {secret: b, schedule: *weekly}\n")
@@ -271,5 +284,5 @@ func TestSchemaInTheDocs(t *testing.T) {
 	}
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, string(manifest.Schema()), string(data))
+	require.True(t, bytes.Equal(manifest.Schema(), data), "it is out of date; write it with: go test ./internal/manifest -args -write")
 }

@@ -63,7 +63,9 @@ func words(list ...string) map[string]any { return map[string]any{"type": "strin
 
 func object(name string) map[string]any { return map[string]any{"$ref": "#/$defs/" + name} }
 
-func span() map[string]any { return form(`^([0-9]{1,5}d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$`) }
+const spanForm = `^([0-9]{1,5}d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$`
+
+func span() map[string]any { return form(spanForm) }
 
 func clock() map[string]any { return form(`^([01]?[0-9]|2[0-3]):[0-5][0-9]$`) }
 

@@ -16,6 +16,9 @@ type Check struct {
 	Strategy              Strategy `json:",omitempty"`
 	// Address is the target's host and port, Account the current login, Next the one that would be current.
 	Address string `json:",omitempty"`
+	// Server identifies the database server, where it was reached; Admin is the admin secret.
+	Server  string `json:",omitempty"`
+	Admin   string `json:",omitempty"`
 	Account string `json:",omitempty"`
 	Next    string `json:",omitempty"`
 	// Current is the version that is current.

@@ -55,32 +55,35 @@ const (
 
 // Words of warnings.
 const (
-	WarningOpen        = "rotation-open"
-	WarningPending     = "stale-pending"
-	WarningPrevious    = "previous-login"
-	WarningCurrent     = "current-refused"
-	WarningAdopted     = "standby-adopted"
-	WarningUnverified  = "tls-unverified"
-	WarningPlain       = "tls-none"
-	WarningDrift       = "standby-drift"
-	WarningLocked      = "standby-locked"
-	WarningExpired     = "standby-expired"
-	WarningSecond      = "second-password"
-	WarningLeftover    = "former-password"
-	WarningRetired     = "standby-retired"
-	WarningLeftOut     = "privilege-left-out"
-	WarningLeveling    = "standby-note"
-	WarningAnonymous   = "anonymous-account"
-	WarningUnseen      = "hosts-unseen"
-	WarningReader      = "reader-address"
-	WarningDictionary  = "password-dictionary"
-	WarningKill        = "admin-kill"
-	WarningReplica     = "replica"
-	WarningBinlog      = "not-logged"
-	WarningCluster     = "cluster"
-	WarningInstance    = "instance-unseen"
-	WarningAddress     = "address-unseen"
-	WarningMoreChanges = "changes-shortened"
+	WarningOpen = "rotation-open"
+	// WarningAdminRotates and FindingShared show only where several secrets are looked at together.
+	WarningAdminRotates = "admin-rotates"
+	FindingShared       = "account-shared"
+	WarningPending      = "stale-pending"
+	WarningPrevious     = "previous-login"
+	WarningCurrent      = "current-refused"
+	WarningAdopted      = "standby-adopted"
+	WarningUnverified   = "tls-unverified"
+	WarningPlain        = "tls-none"
+	WarningDrift        = "standby-drift"
+	WarningLocked       = "standby-locked"
+	WarningExpired      = "standby-expired"
+	WarningSecond       = "second-password"
+	WarningLeftover     = "former-password"
+	WarningRetired      = "standby-retired"
+	WarningLeftOut      = "privilege-left-out"
+	WarningLeveling     = "standby-note"
+	WarningAnonymous    = "anonymous-account"
+	WarningUnseen       = "hosts-unseen"
+	WarningReader       = "reader-address"
+	WarningDictionary   = "password-dictionary"
+	WarningKill         = "admin-kill"
+	WarningReplica      = "replica"
+	WarningBinlog       = "not-logged"
+	WarningCluster      = "cluster"
+	WarningInstance     = "instance-unseen"
+	WarningAddress      = "address-unseen"
+	WarningMoreChanges  = "changes-shortened"
 )
 
 // advice says of each word what to do, where the finding itself does not say it better.
@@ -130,32 +133,34 @@ var advice = map[string]string{
 	FindingUnreachable:   "see that the server is up and can be reached from the worker",
 	FindingUnknown:       "try again; a rotation would try it again, too",
 
-	WarningOpen:        "look at it with: starter describe; its version may be the one that is pending",
-	WarningPending:     "nothing has to be done: the next rotation takes it over",
-	WarningPrevious:    "clients that still use the previous version can't log in; see that they read the current one",
-	WarningCurrent:     "nothing has to be done but to rotate soon: until then clients that read the secret can't log in",
-	WarningAdopted:     "make sure that nobody else uses the account: its password is replaced",
-	WarningUnverified:  "set SSL to true to demand a verified connection, and name the authority in ROTOR_MYSQL_CA",
-	WarningPlain:       "switch TLS on in the server, and set SSL to true to demand it",
-	WarningDrift:       "find out who changed it; the next rotation makes it the current account's equal",
-	WarningLocked:      "nothing has to be done if it was meant: the next rotation makes it as open as the current account",
-	WarningExpired:     "nothing has to be done: the new password ends it",
-	WarningSecond:      "end it with ALTER USER ... DISCARD OLD PASSWORD if nobody uses it",
-	WarningLeftover:    "nothing has to be done: it was current before, and the grace time is over",
-	WarningRetired:     "nothing has to be done: the rotation gives it a password again",
-	WarningLeftOut:     "grant the privilege to the admin account WITH GRANT OPTION if the standby account needs it",
-	WarningLeveling:    "look whether it was meant",
-	WarningAnonymous:   "drop the anonymous account: DROP USER ''@'...'",
-	WarningUnseen:      "give the account SELECT on mysql.* to have it looked at, or the secret an admin secret",
-	WarningReader:      "put the writer's address into the document if clients write",
-	WarningDictionary:  "nothing has to be done: a random password hardly has a word in it; a rotation whose password is refused rolls back",
-	WarningKill:        "GRANT CONNECTION_ADMIN (MariaDB: CONNECTION ADMIN, before MySQL 8: SUPER) to it or wait until that session has ended",
-	WarningReplica:     "put the address of the server that it copies from into the documents",
-	WarningBinlog:      "see that replicas get the accounts by another way",
-	WarningCluster:     "let one worker rotate the accounts of the cluster, at one address",
-	WarningInstance:    "allow rds:DescribeDBInstanceAttribute to the worker's identity to have it looked at",
-	WarningAddress:     "allow rds:DescribeDBInstanceNetInfo, or correct the address",
-	WarningMoreChanges: "ask for the rotation to see them all in the server's log",
+	WarningAdminRotates: "give the admin secret two accounts, or rotate it at another time: for a moment of each of its rotations it does not log in",
+	FindingShared:       "give each account pair one secret: two rotations of it would undo each other",
+	WarningOpen:         "look at it with: starter describe; its version may be the one that is pending",
+	WarningPending:      "nothing has to be done: the next rotation takes it over",
+	WarningPrevious:     "clients that still use the previous version can't log in; see that they read the current one",
+	WarningCurrent:      "nothing has to be done but to rotate soon: until then clients that read the secret can't log in",
+	WarningAdopted:      "make sure that nobody else uses the account: its password is replaced",
+	WarningUnverified:   "set SSL to true to demand a verified connection, and name the authority in ROTOR_MYSQL_CA",
+	WarningPlain:        "switch TLS on in the server, and set SSL to true to demand it",
+	WarningDrift:        "find out who changed it; the next rotation makes it the current account's equal",
+	WarningLocked:       "nothing has to be done if it was meant: the next rotation makes it as open as the current account",
+	WarningExpired:      "nothing has to be done: the new password ends it",
+	WarningSecond:       "end it with ALTER USER ... DISCARD OLD PASSWORD if nobody uses it",
+	WarningLeftover:     "nothing has to be done: it was current before, and the grace time is over",
+	WarningRetired:      "nothing has to be done: the rotation gives it a password again",
+	WarningLeftOut:      "grant the privilege to the admin account WITH GRANT OPTION if the standby account needs it",
+	WarningLeveling:     "look whether it was meant",
+	WarningAnonymous:    "drop the anonymous account: DROP USER ''@'...'",
+	WarningUnseen:       "give the account SELECT on mysql.* to have it looked at, or the secret an admin secret",
+	WarningReader:       "put the writer's address into the document if clients write",
+	WarningDictionary:   "nothing has to be done: a random password hardly has a word in it; a rotation whose password is refused rolls back",
+	WarningKill:         "GRANT CONNECTION_ADMIN (MariaDB: CONNECTION ADMIN, before MySQL 8: SUPER) to it or wait until that session has ended",
+	WarningReplica:      "put the address of the server that it copies from into the documents",
+	WarningBinlog:       "see that replicas get the accounts by another way",
+	WarningCluster:      "let one worker rotate the accounts of the cluster, at one address",
+	WarningInstance:     "allow rds:DescribeDBInstanceAttribute to the worker's identity to have it looked at",
+	WarningAddress:      "allow rds:DescribeDBInstanceNetInfo, or correct the address",
+	WarningMoreChanges:  "ask for the rotation to see them all in the server's log",
 }
 
 // FindingWords lists all words, sorted.

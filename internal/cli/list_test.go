@@ -1,0 +1,148 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/cli"
+	"rotor/internal/devstack"
+	"rotor/internal/overview"
+	"rotor/internal/rotation"
+)
+
+// listed gives what list says of some secrets, in its order.
+func listed(t *testing.T, names []string, more ...string) (found []cli.SecretReport) {
+	t.Helper()
+	f := run(t, append([]string{"list", "-o", "json"}, more...))
+	require.Zero(t, f.code, f.stderr)
+	var all []cli.SecretReport
+	require.NoError(t, json.Unmarshal([]byte(f.stdout), &all), f.stdout)
+	for _, r := range all {
+		for _, name := range names {
+			if r.Secret == name {
+				found = append(found, r)
+			}
+		}
+	}
+	return found
+}
+
+func TestListAndHistory(t *testing.T) {
+	t.Parallel()
+	parked, failing, paused, fine, unknown := park(t), newSecret(t), newSecret(t), newSecret(t), newSecret(t)
+	var text strings.Builder
+	text.WriteString("name: listed\ndefaults: {region: cn-hangzhou, schedule: {every: 30d}, owner: ada, labels: {listed: all}}\nrotations:\n")
+	for _, s := range []devstack.Secret{parked, failing, paused, fine, unknown} {
+		fmt.Fprintf(&text, "  - {secret: %s}\n", s.Name)
+	}
+	file := manifestFile(t, text.String())
+	require.Zero(t, run(t, []string{"apply", "-f", file}).code)
+	require.Zero(t, run(t, words("rotate", failing)).code)
+	refused := run(t, words("rotate", failing)) // within the grace time
+	require.Equal(t, cli.ExitRefused, refused.code, refused.stdout)
+	require.Zero(t, run(t, words("rotate", paused)).code)
+	require.Zero(t, run(t, words("rotate", fine)).code)
+	require.Zero(t, run(t, words("pause", paused, "--reason", "freeze")).code)
+
+	names := []string{parked.Name, failing.Name, paused.Name, fine.Name, unknown.Name}
+	want := []overview.State{overview.Parked, overview.Failing, overview.Paused, overview.Unknown, overview.Fine}
+	var all []cli.SecretReport
+	eventually(t, 30*time.Second, "the list follows", func() bool {
+		all = listed(t, names, "--label", "listed=all")
+		var states []overview.State
+		for _, r := range all {
+			states = append(states, r.State)
+		}
+		return fmt.Sprint(states) == fmt.Sprint(want)
+	})
+	require.NotZero(t, all[0].Since)
+	require.NotEmpty(t, all[0].Reason)
+	require.Equal(t, rotation.Refused, all[1].Outcome)
+	require.Contains(t, all[1].Reason, "grace")
+	require.NotZero(t, all[1].Rotated, "the current credential has an age although the latest rotation was refused")
+	require.True(t, all[2].Schedule.Paused)
+	require.Contains(t, all[2].Schedule.Note, ": freeze")
+	require.Equal(t, unknown.Name, all[3].Secret)
+	require.Zero(t, all[3].AgeSeconds)
+	require.Equal(t, rotation.Rotated, all[4].Outcome)
+	require.EqualValues(t, 30*24*3600, all[4].IntervalSeconds)
+	require.Equal(t, "ada", all[4].Schedule.Owner)
+	require.WithinDuration(t, time.Now().Add(30*24*time.Hour), all[4].Schedule.Next, 10*time.Minute)
+
+	require.Len(t, listed(t, names, "--state", "parked,failing"), 2)
+	require.Empty(t, listed(t, names, "--region", "elsewhere"))
+	require.Empty(t, listed(t, names, "--label", "listed=none"))
+
+	table := run(t, []string{"list", "-l", "listed=all"})
+	inOrder(t, table.stdout, "SECRET", "STATE", "NEXT\n", parked.Name+" ", "parked for ", failing.Name+" ", "failing for ", "Refused, ", " ago",
+		paused.Name+" ", "paused", "paused by ada@", ": freeze\n", unknown.Name+" ", "unknown", fine.Name+" ", "fine", "Rotated, ", "30d", " UTC\n",
+		"\n5 secrets: 1 parked, 1 failing, 1 paused, 1 unknown, 1 fine.\n")
+	require.Contains(t, run(t, []string{"list", "-l", "listed=all"}, onTerminal).stdout, "\x1b[31mfailing for ")
+	var again []cli.SecretReport
+	require.NoError(t, yaml.UnmarshalWithOptions([]byte(run(t, []string{"list", "-l", "listed=all", "-o", "yaml"}).stdout), &again, yaml.UseJSONUnmarshaler()))
+	require.Len(t, again, 5)
+
+	// Looking again and again, it sees what changes, and ends with Ctrl-C.
+	watching := start(t, []string{"list", "-l", "listed=all", "--watch=500ms"})
+	eventually(t, 30*time.Second, "the first list", func() bool { return strings.Contains(watching.stdout.String(), "1 paused") })
+	require.Zero(t, run(t, words("resume", paused)).code)
+	eventually(t, 30*time.Second, "another list", func() bool { return strings.Contains(watching.stdout.String(), "1 unknown, 2 fine.\n") })
+	watching.interrupt()
+	ended := watching.wait()
+	require.Equal(t, cli.ExitInterrupted, ended.code)
+	require.Empty(t, ended.stderr)
+
+	past := run(t, words("history", failing))
+	require.Zero(t, past.code, past.stderr)
+	inOrder(t, past.stdout, "STARTED", "OUTCOME", "Refused", "its own id", "grace", "\n", "Rotated", failing.Account+"_rt", "its own id")
+	var list []cli.PastRotation
+	require.NoError(t, json.Unmarshal([]byte(run(t, words("history", failing, "-o", "json", "--limit", "1")).stdout), &list))
+	require.Len(t, list, 1)
+	require.Equal(t, rotation.Refused, list[0].Outcome)
+	require.Equal(t, rotation.Refused, list[0].Result.Outcome)
+	require.Contains(t, run(t, words("history", parked)).stdout, "open")
+	none := run(t, words("history", unknown))
+	require.Equal(t, cli.ExitRefused, none.code)
+	oneLine(t, none.stderr)
+}
+
+func TestRotateASet(t *testing.T) {
+	t.Parallel()
+	one, two, broken, other := newSecret(t), newSecret(t), newSecret(t), newSecret(t)
+	breakAfterNew(t, broken)
+	text := "defaults: {region: cn-hangzhou, schedule: {every: 30d}, labels: {team: a}}\nrotations:\n"
+	for _, s := range []devstack.Secret{one, two, broken} {
+		text += "  - {secret: " + s.Name + "}\n"
+	}
+	file := manifestFile(t, text+"  - {secret: "+other.Name+", labels: {team: b}}\n")
+	f := run(t, []string{"rotate", "-f", file, "--label", "team=a", "--parallel", "2"})
+	require.Equal(t, cli.ExitRolledBack, f.code, f.stdout+f.stderr)
+	for _, s := range []devstack.Secret{one, two} {
+		require.Contains(t, f.stdout, "Rotated  "+s.Name+"  alibaba-kms cn-hangzhou  ")
+	}
+	require.Contains(t, f.stdout, "RolledBack  "+broken.Name+"  alibaba-kms cn-hangzhou  ")
+	require.True(t, strings.HasSuffix(f.stdout, "\n3 secrets: 2 Rotated, 1 RolledBack.\n") || strings.HasSuffix(f.stdout, "\n3 secrets: 1 RolledBack, 2 Rotated.\n"), f.stdout)
+	require.Len(t, stored(t, one).Versions, 2)
+	require.Len(t, stored(t, other).Versions, 1, "it has another label")
+
+	// Within the grace time all are refused; --now counts for all.
+	again := run(t, []string{"rotate", "-f", "-", "-o", "json"}, withStdin("rotations: [{secret: "+one.Name+", region: cn-hangzhou, schedule: {every: 30d}}]\n"))
+	require.Equal(t, cli.ExitRefused, again.code)
+	var reports []cli.Report
+	require.NoError(t, json.Unmarshal([]byte(again.stdout), &reports), again.stdout)
+	require.Len(t, reports, 1)
+	require.Equal(t, rotation.Refused, reports[0].Outcome)
+	now := run(t, []string{"rotate", "-f", file, "-l", "team=b", "--now", "--no-wait"})
+	require.Zero(t, now.code, now.stderr)
+	require.Equal(t, "Started  "+other.Name+"  alibaba-kms cn-hangzhou\n1 secret: 1 Started.\n", now.stdout)
+	eventually(t, 30*time.Second, "it goes on by itself", func() bool { return len(stored(t, other).Versions) == 2 })
+	none := run(t, []string{"rotate", "-f", file, "-l", "team=c"})
+	require.Equal(t, cli.ExitRefused, none.code)
+	require.Contains(t, none.stderr, "no entry has label team=c")
+}

@@ -1,0 +1,46 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/cli"
+	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/rotation"
+)
+
+// Workers see what nobody else can: a login that fails, and two secrets for one account pair.
+func TestPlanWithChecks(t *testing.T) {
+	t.Parallel()
+	fine, locked, twice := newSecret(t), newSecret(t), newSecret(t)
+	execSQL(t, "ALTER USER '"+locked.Account+"'@'%' IDENTIFIED BY 'changed-behind-its-back'")
+	copied := stored(t, twice)
+	copied.Name = twice.Name + "-copy"
+	copied.Versions = []alibabakms.Version{copied.Versions[0]}
+	stack.Cloud.KMS().In(stack.Cloud.Credential().Account, twice.Region).Put(copied)
+	text := "defaults: {region: cn-hangzhou, schedule: {every: 30d}}\nrotations:\n"
+	for _, name := range []string{fine.Name, locked.Name, twice.Name, copied.Name} {
+		text += "  - {secret: " + name + "}\n"
+	}
+	f := run(t, []string{"plan", "-f", "-", "--check"}, withStdin(text))
+	require.Equal(t, cli.ExitRefused, f.code, f.stderr)
+	require.Contains(t, f.stdout, "! "+locked.Name+"  alibaba-kms cn-hangzhou\n")
+	require.Contains(t, f.stdout, "is one that secret "+copied.Name+" of alibaba-kms in cn-hangzhou rotates, too")
+	require.Contains(t, f.stdout, "is one that secret "+twice.Name+" of alibaba-kms in cn-hangzhou rotates, too")
+	inOrder(t, f.stdout, "Check: 1 fine, 3 not.\n", "Plan: 4 to create, 0 to change, 0 to delete, 0 unchanged.\n")
+
+	var r cli.ApplyReport
+	asJSON := run(t, []string{"plan", "-f", "-", "--check", "-o", "json"}, withStdin(text))
+	require.NoError(t, json.Unmarshal([]byte(asJSON.stdout), &r), asJSON.stdout)
+	require.False(t, r.Check.Fine)
+	require.Len(t, r.Check.Checks, 4)
+	require.True(t, r.Check.Checks[0].Fine)
+	require.Equal(t, rotation.FindingCurrentLogin, r.Check.Checks[1].Findings[0].Word)
+	require.Equal(t, rotation.FindingShared, r.Check.Checks[3].Findings[0].Word)
+
+	nobody := run(t, []string{"plan", "-f", "-", "--check", "--task-queue", "nobody-polls"}, withStdin(text))
+	require.Equal(t, cli.ExitUsage, nobody.code)
+	require.Contains(t, nobody.stderr, "no worker polls task queue nobody-polls")
+}
