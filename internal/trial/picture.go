@@ -72,7 +72,7 @@ func (b *Bench) Look(ctx context.Context, s devstack.Secret) (Picture, error) {
 			return p, err
 		}
 	}
-	for _, account := range []string{s.Account, s.Account + rotation.SuffixAlibaba, s.Account + rotation.SuffixAWS, s.AdminAccount} {
+	for _, account := range accountsOf(s) {
 		may, exists, err := b.privileges(ctx, account)
 		if err != nil {
 			return p, err
@@ -82,6 +82,15 @@ func (b *Bench) Look(ctx context.Context, s devstack.Secret) (Picture, error) {
 		}
 	}
 	return p, nil
+}
+
+// accountsOf are the accounts that a secret can have.
+func accountsOf(s devstack.Secret) []string {
+	accounts := []string{s.Account, s.Account + rotation.SuffixAlibaba, s.Account + rotation.SuffixAWS}
+	if s.AdminAccount != "" {
+		accounts = append(accounts, s.AdminAccount)
+	}
+	return accounts
 }
 
 func (b *Bench) versions(s devstack.Secret) (list []Version, err error) {
@@ -131,6 +140,7 @@ func versionOf(id, document string) (Version, error) {
 const (
 	erAccessDenied = 1045
 	erNoSuchGrant  = 1141
+	erAccountState = 1396 // there is no such account
 )
 
 // logsIn logs in as a client would, at the server's own address.

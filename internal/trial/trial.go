@@ -97,6 +97,7 @@ func (t *Trial) Close() error {
 	for _, w := range t.workers {
 		errs = append(errs, w.Kill())
 	}
+	errs = append(errs, t.clear())
 	if t.temporal != nil {
 		errs = append(errs, t.temporal.Close())
 	}
@@ -105,6 +106,28 @@ func (t *Trial) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// clear takes away what would make later trials slow: a rotation that is open still, and accounts, which servers search one by one.
+func (t *Trial) clear() error {
+	if t.Secret.Name == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), clearPatience)
+	defer cancel()
+	for _, id := range []string{ID(t.Secret), rotation.RetireWorkflowID(ID(t.Secret))} {
+		_ = t.Temporal.TerminateWorkflow(ctx, id, "", "the trial is over") // it is closed, mostly
+	}
+	db := t.Stack.MySQL.DB()
+	_, err := db.ExecContext(ctx, "DROP DATABASE IF EXISTS `"+t.Secret.Database+"`")
+	for _, account := range accountsOf(t.Secret) {
+		if _, dropping := db.ExecContext(ctx, "DROP USER '"+account+"'@'%'"); !isNumber(dropping, erAccountState) {
+			err = errors.Join(err, dropping)
+		}
+	}
+	return err
+}
+
+const clearPatience = 30 * time.Second
 
 // StartWorker starts a worker of the trial.
 func (t *Trial) StartWorker(ctx context.Context) (*Worker, error) {
