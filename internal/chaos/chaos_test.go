@@ -48,6 +48,8 @@ type subject struct {
 	random *rand.Rand
 	// rotated counts the versions that it should have beside its first.
 	rotated int
+	// lost: a round of it was a violation.
+	lost bool
 }
 
 func TestChaos(t *testing.T) {
@@ -106,6 +108,7 @@ func (r *run) rotateAll(ctx context.Context) {
 				err := r.rotate(ctx, s, round)
 				r.trouble.ended <- struct{}{}
 				if err != nil {
+					s.lost = true
 					r.violation("secret %s (%s), round %d: %s", s.secret.Name, s.kind.Name, round+1, err)
 					return nil
 				}

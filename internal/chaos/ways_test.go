@@ -93,8 +93,13 @@ func (r *run) startBySchedule(ctx context.Context, s *subject, round int) (runs 
 // patience is for servers that are being restarted.
 const patience = time.Minute
 
+// outcomePatience is for a rotation, on a machine that is busy with two dozen of them.
+const outcomePatience = 15 * time.Minute
+
 // insist tries again until it works.
-func insist(ctx context.Context, try func() error) error {
+func insist(ctx context.Context, try func() error) error { return insistFor(ctx, patience, try) }
+
+func insistFor(ctx context.Context, patience time.Duration, try func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
@@ -118,7 +123,7 @@ func (r *run) outcome(ctx context.Context, w client.WorkflowRun, canonical strin
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err = insist(ctx, func() (err error) {
+		err = insistFor(ctx, outcomePatience, func() (err error) {
 			ended, err = r.Outcome(ctx, w)
 			return err
 		})

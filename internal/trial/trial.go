@@ -222,7 +222,7 @@ type Ended struct {
 }
 
 // outcomePatience is longer than any trial takes, on a busy machine, too.
-const outcomePatience = 3 * time.Minute
+const outcomePatience = 10 * time.Minute
 
 // Outcome waits for the end of a rotation.
 func (b *Bench) Outcome(ctx context.Context, run client.WorkflowRun) (Ended, error) {
