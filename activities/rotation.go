@@ -229,14 +229,31 @@ func (s *scene) tryLogin(ctx context.Context, d *rotation.Document) target.Proof
 // probe logs in with a version of the secret. A version that is gone, or that can't be read as a document, has the
 // answer RefusedLogin: no password of the secret is behind it.
 func (s *scene) probe(ctx context.Context, version string) (target.Proof, error) {
-	d, err := s.document(ctx, version)
-	if rotation.KindOf(err) == rotation.Permanent && err != nil {
+	v, err := s.store.Read(ctx, s.ref, version)
+	if err != nil {
+		return target.Proof{Answer: rotation.RefusedLogin}, s.unlessGone(ctx, version, s.orDeleted(err))
+	}
+	d, err := s.parse(s.plan.Secret, v)
+	if err != nil {
 		return target.Proof{Answer: rotation.RefusedLogin}, nil
 	}
-	if err != nil {
-		return target.Proof{}, err
-	}
 	return s.tryLogin(ctx, d), nil
+}
+
+// unlessGone is nil where a version could not be read because it is gone. One that the store lists was denied, or is not visible yet:
+// nobody has tried its password, so nothing may be decided.
+func (s *scene) unlessGone(ctx context.Context, version string, err error) error {
+	if rotation.KindOf(err) != rotation.Permanent {
+		return err
+	}
+	seen, listing := s.versions(ctx)
+	if listing != nil {
+		return listing
+	}
+	if _, there := seen.Find(version); there {
+		return rotation.Errorf(rotation.Retryable, "version %s of secret %s is there and can't be read: %s", version, s.plan.Secret, err).WithCode(rotation.CodeOf(err))
+	}
+	return nil
 }
 
 // mustLogIn asks for a proof that a login works. What a refusal means is the caller's to say.
