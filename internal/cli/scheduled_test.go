@@ -1,0 +1,102 @@
+package cli_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"rotor/internal/cli"
+	"rotor/internal/secretstore"
+)
+
+// A schedule of seconds rotates ten times while a client reads the secret and logs in without pause, and while somebody starts
+// rotations by hand: no two overlap, and no login fails.
+func TestTenScheduledRotations(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	text := "rotations: [{secret: " + secret.Name + ", region: " + secret.Region + ", grace: 0s, schedule: {every: 2s}}]\n"
+	require.Equal(t, cli.ExitUsage, run(t, []string{"apply", "-f", "-"}, withStdin(text)).code, "outside of tests it is too often")
+	made := run(t, []string{"apply", "-f", "-"}, withStdin(text), withEnv("ROTOR_MIN_INTERVAL=1s"))
+	require.Zero(t, made.code, made.stderr)
+
+	ctx, stop := context.WithCancel(t.Context())
+	logins, ended := 0, make(chan error, 1)
+	store, ref := kmsStore(t), secretstore.Ref{Region: secret.Region, Name: secret.Name}
+	go func() {
+		for ctx.Err() == nil {
+			if err := cli.LogIn(ctx, store, ref); err != nil && ctx.Err() == nil {
+				ended <- err
+				return
+			}
+			logins++
+		}
+		ended <- nil
+	}()
+
+	// Whoever starts one by hand while the schedule's runs is told so; once it has ended, the one by hand rotates.
+	byHand := map[int]int{}
+	scheduled := 0
+	for deadline := time.Now().Add(5 * time.Minute); scheduled < 10; {
+		require.True(t, time.Now().Before(deadline), "%d rotations by the schedule", scheduled)
+		select {
+		case err := <-ended:
+			require.NoError(t, err, "a login failed")
+		default:
+		}
+		running := false
+		scheduled = count(runsOf(t, secret.Name), func(r *workflowpb.WorkflowExecutionInfo) bool {
+			running = running || r.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+			return strings.HasPrefix(r.GetParentExecution().GetWorkflowId(), "scheduled/") && r.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+		})
+		if running {
+			byHand[run(t, words("rotate", secret, "--grace", "0s", "--if-running", "fail")).code]++
+		}
+	}
+	stop()
+	require.NoError(t, <-ended)
+	require.Greater(t, logins, 10)
+	require.NotZero(t, byHand[cli.ExitRefused], "none by hand met one of the schedule's")
+	require.Equal(t, cli.ExitOK, run(t, words("delete", secret)).code)
+	require.Subset(t, []int{cli.ExitOK, cli.ExitRefused}, slices.Collect(func(yield func(int) bool) {
+		for code := range byHand {
+			if !yield(code) {
+				return
+			}
+		}
+	}), "one by hand rotates, or is told that one runs")
+
+	runs := runsOf(t, secret.Name)
+	slices.SortFunc(runs, func(a, b *workflowpb.WorkflowExecutionInfo) int {
+		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
+	})
+	for i := 1; i < len(runs); i++ {
+		require.NotEqual(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, runs[i-1].GetStatus())
+		require.False(t, runs[i].GetStartTime().AsTime().Before(runs[i-1].GetCloseTime().AsTime()), "two rotations at once")
+	}
+}
+
+// runsOf gives the canonical runs of a secret, as the server tells them.
+func runsOf(t *testing.T, name string) []*workflowpb.WorkflowExecutionInfo {
+	t.Helper()
+	list, err := temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: stack.Temporal.Namespace, Query: `WorkflowId = "rotate/alibaba-kms/cn-hangzhou/` + name + `"`, PageSize: 1000,
+	})
+	require.NoError(t, err)
+	return list.GetExecutions()
+}
+
+func count[T any](list []T, is func(T) bool) (n int) {
+	for _, one := range list {
+		if is(one) {
+			n++
+		}
+	}
+	return n
+}
