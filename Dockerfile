@@ -6,13 +6,14 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X rotor/internal/config.version=${VERSION}" -o /out/ ./worker ./starter
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X rotor/internal/config.version=${VERSION}" -o /out/rotor-worker ./worker && \
+    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X rotor/internal/config.version=${VERSION}" -o /out/rotor ./starter
 
 FROM scratch
 # For TLS to the clouds, to Temporal and to databases.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /out/worker /out/starter /usr/local/bin/
+COPY --from=build /out/rotor-worker /out/rotor /usr/local/bin/
 ENV PATH=/usr/local/bin
 # A number, because Kubernetes' runAsNonRoot can't judge names.
 USER 65532:65532
-CMD ["worker"]
+CMD ["rotor-worker"]
