@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rotor/internal/canary"
@@ -39,14 +40,12 @@ func (d *demo) audit(ctx context.Context) (passwords int, found []canary.Finding
 // passwords are all that existed: those of every version of every secret, the admins' among them, and the server's own.
 func (d *demo) passwords() ([]rotation.Secret, error) {
 	list := []rotation.Secret{rotation.NewSecret(d.MySQL.AdminPassword)}
-	seen := map[rotation.Secret]bool{list[0]: true}
 	add := func(name string, dialect rotation.Dialect, value string) error {
 		document, err := rotation.ParseDocument(name, dialect, rotation.NewSecret(value))
 		if err != nil {
 			return err
 		}
-		if !seen[document.Password] {
-			seen[document.Password] = true
+		if !slices.ContainsFunc(list, document.Password.Equal) {
 			list = append(list, document.Password)
 		}
 		return nil
