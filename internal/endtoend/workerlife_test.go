@@ -42,44 +42,6 @@ func hungServer(t *testing.T) (host string, port int) {
 	return address.IP.String(), address.Port
 }
 
-// A worker that may run three steps at once has six rotations at a database that hangs. A seventh, at another one, does not notice.
-func TestHungDatabaseLeavesOthersAlone(t *testing.T) {
-	t.Parallel()
-	taskQueue := serveWith(t, map[string]string{"ROTOR_MAX_ACTIVITIES": "3", "ROTOR_MAX_PER_TARGET": "2"})
-	host, port := hungServer(t)
-	var hung []client.WorkflowRun
-	for range 6 {
-		secret := newSecret(t)
-		for _, name := range []string{secret.Name, secret.AdminSecret} {
-			edit(t, name, func(d map[string]any) { d["Endpoint"], d["Port"] = host, port })
-		}
-		run := start(t, taskQueue, secret, nil)
-		t.Cleanup(func() { _ = temporal.TerminateWorkflow(t.Context(), run.GetID(), run.GetRunID(), "the test is over") })
-		hung = append(hung, run)
-	}
-	refused := func() (n int) {
-		for _, run := range hung {
-			d, err := temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
-			require.NoError(t, err)
-			for _, a := range d.GetPendingActivities() {
-				if a.GetLastFailure() != nil {
-					n++
-				}
-			}
-		}
-		return n
-	}
-	eventually(t, 20*time.Second, "the slots of the hung database are taken", func() bool { return refused() >= 4 })
-	secret := newSecret(t)
-	// More rotations than there are slots, so that each step is seen to give its slot back.
-	for range 3 {
-		began := time.Now()
-		require.Equal(t, rotation.Rotated, outcome(t, start(t, taskQueue, secret, nil)).Outcome)
-		t.Logf("a rotation beside 6 that hang took %s", time.Since(began).Round(time.Millisecond))
-		require.Less(t, time.Since(began), 15*time.Second)
-	}
-}
-
 // A worker that is asked to end finishes the step that runs, and begins no other.
 func TestWorkerDrains(t *testing.T) {
 	t.Parallel()
