@@ -68,7 +68,6 @@ const (
 	WarningDrift        = "standby-drift"
 	WarningLocked       = "standby-locked"
 	WarningExpired      = "standby-expired"
-	WarningSecond       = "second-password"
 	WarningLeftover     = "former-password"
 	WarningRetired      = "standby-retired"
 	WarningLeftOut      = "privilege-left-out"
@@ -145,7 +144,6 @@ var advice = map[string]string{
 	WarningDrift:        "find out who changed it; the next rotation makes it the current account's equal",
 	WarningLocked:       "nothing has to be done if it was meant: the next rotation makes it as open as the current account",
 	WarningExpired:      "nothing has to be done: the new password ends it",
-	WarningSecond:       "end it with ALTER USER ... DISCARD OLD PASSWORD if nobody uses it",
 	WarningLeftover:     "nothing has to be done: it was current before, and the grace time is over",
 	WarningRetired:      "nothing has to be done: the rotation gives it a password again",
 	WarningLeftOut:      "grant the privilege to the admin account WITH GRANT OPTION if the standby account needs it",
