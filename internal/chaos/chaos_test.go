@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -80,11 +81,13 @@ func start(ctx context.Context, t *testing.T) *run {
 	t.Cleanup(func() { require.NoError(t, r.relay.Close()) })
 	seeder := devstack.Seeder{DB: bench.Stack.MySQL.DB(), Host: bench.Stack.MySQL.Host, Port: r.relay.Port(), Cloud: bench.Stack.Cloud}
 	r.subjects = make([]*subject, *secrets)
+	// A retirement that is denied is tried again later, by a workflow of its own, so that the end of the rotation says nothing of it.
+	kinds := slices.DeleteFunc(bench.Kinds(), func(k trial.Kind) bool { return k.Retires })
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
 	for i := range r.subjects {
 		group.Go(func() error {
-			kind := bench.Kinds()[i%len(bench.Kinds())]
+			kind := kinds[i%len(kinds)]
 			secret, err := kind.Add(seeder, groupCtx, fmt.Sprintf("c%d", i))
 			r.subjects[i] = &subject{kind: kind, secret: secret, random: rand.New(rand.NewPCG(*seed, uint64(i)+1))}
 			bench.Remember(secret)
