@@ -68,6 +68,10 @@ test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of
 test-clients: prepare ## run the tests that need other people's clients, each in a module of its own
 	@for module in $(CLIENTS); do echo "$$module"; (cd "$$module" && go test -timeout 20m ./...); done
 
+.PHONY: pictures
+pictures: prepare ## take the pictures of the documentation anew, from the Web UI in a browser
+	cd tools/clients/webui && go test -count=1 -timeout 10m ./... -args -pictures
+
 .PHONY: histories
 histories: prepare ## record the histories that the replay test replays, after a change of the workflow
 	go test -count=1 -run TestHistories ./internal/endtoend -args -record
