@@ -3,6 +3,7 @@ package workflows
 import (
 	"cmp"
 	"errors"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -105,6 +106,7 @@ func (r *Rotations) delegate(ctx workflow.Context, known settled, req rotation.R
 		WorkflowTaskTimeout:   r.Timing.WorkflowTask,
 		Memo:                  map[string]any{memoDelegated: workflow.GetInfo(ctx).WorkflowExecution.ID},
 		StaticSummary:         Summary(req),
+		StaticDetails:         Details(req),
 		TypedSearchAttributes: known.childAttributes(ctx, req),
 	})
 	result := &rotation.Result{}
@@ -172,4 +174,20 @@ func refuse(result *rotation.Result, err error) (*rotation.Result, error) {
 // Summary says in one line what a rotation is about; it is the workflow's static summary in the Web UI.
 func Summary(req rotation.Request) string {
 	return "rotate secret " + req.Name() + " of " + req.Store + " in " + req.RegionId
+}
+
+// Details say what was asked for, in Markdown; they are the workflow's static details in the Web UI.
+func Details(req rotation.Request) string {
+	strategy := "as the document says"
+	if req.Strategy != "" {
+		strategy = "`" + string(req.Strategy) + "`"
+	}
+	lines := []string{
+		"Store: `" + req.Store + "`, region `" + req.RegionId + "`", "Target: `" + req.Target() + "`", "Strategy: " + strategy,
+		"If it fails before its test has passed: " + req.OnFailure, "Grace time of a credential: " + req.GraceTime().String(),
+	}
+	if req.Now {
+		lines[4] += ", not waited for (Now)"
+	}
+	return "- " + strings.Join(lines, "\n- ")
 }

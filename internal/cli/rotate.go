@@ -168,6 +168,7 @@ func (c *rotateCall) start(ctx context.Context, id string) (client.WorkflowRun, 
 		// Without it the SDK hands out the running one as if it had just been started.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            workflows.Summary(c.req),
+		StaticDetails:                            workflows.Details(c.req),
 		WorkflowTaskTimeout:                      c.taskTimeout,
 		TypedSearchAttributes:                    workflows.StartAttributes(c.keys.Shown(searchAttributes(ctx, c.client, c.options.Namespace)), c.req),
 	}, rotation.WorkflowType, c.req)

@@ -146,7 +146,7 @@ const overlap = enumspb.SCHEDULE_OVERLAP_POLICY_SKIP
 func (c *Client) action(w Wanted) *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: c.WorkflowID(w.Request), Workflow: rotation.WorkflowType, Args: []any{w.Request}, TaskQueue: w.Queue,
-		StaticSummary: workflows.Summary(w.Request), WorkflowTaskTimeout: w.TaskTimeout,
+		StaticSummary: workflows.Summary(w.Request), StaticDetails: workflows.Details(w.Request), WorkflowTaskTimeout: w.TaskTimeout,
 		TypedSearchAttributes: workflows.StartAttributes(c.Attributes, w.Request),
 	}
 }

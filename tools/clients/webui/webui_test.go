@@ -101,7 +101,7 @@ func (b *bench) start(secret devstack.Secret) client.WorkflowRun {
 	req, err := rotation.Request{SecretName: secret.Name, RegionId: secret.Region}.Validate()
 	require.NoError(b, err)
 	run, err := b.client.ExecuteWorkflow(b.Context(), client.StartWorkflowOptions{ID: canonical(secret), TaskQueue: config.DefaultTaskQueue,
-		StaticSummary: workflows.Summary(req)}, rotation.WorkflowType, req)
+		StaticSummary: workflows.Summary(req), StaticDetails: workflows.Details(req)}, rotation.WorkflowType, req)
 	require.NoError(b, err)
 	return run
 }
@@ -162,7 +162,7 @@ func (b *bench) startsFromTheForm(secret devstack.Secret) {
 	require.NoError(b, err)
 	run := b.client.GetWorkflow(b.Context(), canonical(secret), d.GetWorkflowExecutionInfo().GetExecution().GetRunId())
 	p.goTo(b.at(run, "user-metadata"))
-	p.sees("Completed", "rotate secret orders of alibaba-kms in cn-hangzhou", "look at secret orders and its database",
+	p.sees("Completed", "rotate secret orders of alibaba-kms in cn-hangzhou", "Target: mysql", "If it fails before its test has passed: rollback", "look at secret orders and its database",
 		"put a pending version for account orders_rt", "set standby account orders_rt on "+b.stack.MySQL.Address(), "log in as orders_rt on",
 		"make version "+run.GetRunID()+" current", "Rotated: version "+run.GetRunID()+" of secret orders is current and logs in as orders_rt.")
 	p.picture("rotated")
