@@ -109,7 +109,7 @@ func (w *run) troubled(step rotation.Step, since time.Time) {
 	w.alarm = mine
 	left := since.Add(w.known.StuckAfter).Sub(workflow.Now(ctx))
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		if w.sleep(ctx, left, "count as stuck") == nil && w.alarm == mine {
+		if w.sleep(ctx, left, rotation.SummaryAlarm) == nil && w.alarm == mine {
 			w.show("", true)
 		}
 	})

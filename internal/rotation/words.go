@@ -69,6 +69,9 @@ const (
 	AttributeFleet = "RotorFleet"
 )
 
+// SummaryAlarm is what the timer of a workflow says that does not hold it up: when it fires, the rotation counts as stuck.
+const SummaryAlarm = "count as stuck"
+
 // Names of stores and targets, as requests and results have them.
 const (
 	StoreAlibabaKMS   = "alibaba-kms"

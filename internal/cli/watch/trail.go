@@ -246,8 +246,11 @@ func (t *Trail) settle() {
 	}
 }
 
-// timer notes a wait. After a failed round it is the pause before the next one.
+// timer notes a wait. After a failed round it is the pause before the next one. The alarm is none: the workflow goes on beside it.
 func (t *Trail) timer(id int64, until time.Time, why string) {
+	if why == rotation.SummaryAlarm {
+		return
+	}
 	t.timers[id] = Timer{Until: until, Why: why}
 	if last := t.last(); t.undecided {
 		t.undecided = false

@@ -88,6 +88,8 @@ const (
 	timedOut     = `{"eventType":"EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT","activityTaskTimedOutEventAttributes":{"scheduledEventId":1,"failure":{"message":"activity Heartbeat timeout","timeoutFailureInfo":{"timeoutType":"TIMEOUT_TYPE_HEARTBEAT"}}}}`
 	cancelled    = `{"eventType":"EVENT_TYPE_ACTIVITY_TASK_CANCELED","activityTaskCanceledEventAttributes":{"scheduledEventId":1}}`
 	timerStarted = `{"eventType":"EVENT_TYPE_TIMER_STARTED","userMetadata":{"summary":{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"IndhaXQi"}},"timerStartedEventAttributes":{"timerId":"1","startToFireTimeout":"10s"}}`
+	// alarmSet is the timer of a rotation that counts as stuck when it fires; its summary is "count as stuck".
+	alarmSet = `{"eventType":"EVENT_TYPE_TIMER_STARTED","userMetadata":{"summary":{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"ImNvdW50IGFzIHN0dWNrIg=="}},"timerStartedEventAttributes":{"timerId":"2","startToFireTimeout":"600s"}}`
 )
 
 func timerFired(id string) string {
@@ -144,6 +146,10 @@ func TestTrailOfSteps(t *testing.T) {
 				{Step: "end", State: rotation.StateEnded, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1},
 				{Step: "end", State: rotation.StateRunning, Started: at(5), Rounds: 1},
 			},
+		},
+		"an alarm holds nothing up": {
+			events: []string{scheduled("Set"), started("1", "1"), completed("1"), alarmSet},
+			steps:  []watch.Step{{Step: "set", State: rotation.StateEnded, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1}},
 		},
 		"the worker died": {
 			events: []string{scheduled("Set"), started("1", "1"), timedOut, timerStarted},
