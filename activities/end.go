@@ -90,9 +90,15 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	if s.store.Traits().ClearsPending && seen.Holder(rotation.Pending) == s.plan.Version {
-		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
-			return "", "", s.orDeleted(err)
+	if s.store.Traits().ClearsPending {
+		switch {
+		case seen.Holder(rotation.Pending) == s.plan.Version:
+			if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
+				return "", "", s.orDeleted(err)
+			}
+		case seen.Holder(rotation.Current) == s.plan.Base:
+			// A list from before the move, and perhaps from before the put: that it shows no pending stage says nothing.
+			return "", "", s.notVisibleYet()
 		}
 	}
 	current, err := s.store.ReadCurrent(ctx, s.ref)
@@ -102,7 +108,7 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	switch current.Version {
 	case s.plan.Version:
 	case s.plan.Base:
-		return "", "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.plan.Secret)
+		return "", "", s.notVisibleYet()
 	default:
 		return "", "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
 			current.Version, s.plan.Secret, s.plan.Version)
@@ -114,4 +120,8 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	proof := s.tryLogin(ctx, doc)
 	return proof.TLS, s.proof(), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
 		"somebody else changed the account", s.plan.Version, s.plan.Secret, doc.Account))
+}
+
+func (s *scene) notVisibleYet() error {
+	return rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.plan.Secret)
 }

@@ -47,3 +47,21 @@ func TestMoveThatIsDenied(t *testing.T) {
 	require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
 	require.Len(t, stored(t, secret.Name).Versions, 2)
 }
+
+// A list from before the put, read right after the move, shows no pending stage. That is no word that it was taken off.
+func TestStaleReadAfterTheMove(t *testing.T) {
+	t.Parallel()
+	const lag = 3 * time.Second
+	secret := newSecret(t)
+	added := time.Now()
+	eventually(t, 2*lag, "the secret itself is visible", func() bool { return time.Since(added) > lag })
+	base := stored(t, secret.Name)
+	stale := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Resource: secret.Name, Action: "ListSecretVersionIds", Lag: lag, If: func(cloudsim.Request) bool {
+		now, found := kms().Secret(secret.Name)
+		return found && now.Holder(alibabakms.Current).ID != base.Holder(alibabakms.Current).ID
+	}})
+	require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+	require.Equal(t, 1, stale.Hits(), "the read was stale")
+	after := stored(t, secret.Name)
+	require.Nil(t, after.Holder("ACSPending"))
+}

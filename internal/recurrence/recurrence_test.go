@@ -37,7 +37,7 @@ func TestWindowsAreKept(t *testing.T) {
 		}
 		rule.Jitter = time.Duration(rapid.IntRange(0, 120).Draw(t, "jitter")) * time.Minute
 		if len(rule.Problems(recurrence.Bounds{}, "")) > 0 {
-			t.Skip("a window that is refused")
+			return // what is refused has no phase
 		}
 		now := time.Unix(rapid.Int64Range(1_700_000_000, 1_900_000_000).Draw(t, "now"), 0).UTC()
 		phase := rule.Phase(now, rapid.String().Draw(t, "key"))
