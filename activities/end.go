@@ -90,25 +90,25 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	if s.store.Traits().ClearsPending {
-		switch {
-		case seen.Holder(rotation.Pending) == s.plan.Version:
-			if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
-				return "", "", s.orDeleted(err)
-			}
-		case seen.Holder(rotation.Current) == s.plan.Base:
-			// A list from before the move, and perhaps from before the put: that it shows no pending stage says nothing.
-			return "", "", s.notVisibleYet()
+	listed := seen.Holder(rotation.Current)
+	// A list from before the put, or from before this rotation, shows no pending stage either: only one that knows of the move tells that
+	// it is off.
+	off := !s.store.Traits().ClearsPending || listed == s.plan.Version
+	if s.store.Traits().ClearsPending && seen.Holder(rotation.Pending) == s.plan.Version {
+		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
+			return "", "", s.orDeleted(err)
 		}
+		off = true
 	}
 	current, err := s.store.ReadCurrent(ctx, s.ref)
 	if err != nil {
 		return "", "", s.orDeleted(err)
 	}
-	switch current.Version {
-	case s.plan.Version:
-	case s.plan.Base:
-		return "", "", s.notVisibleYet()
+	switch {
+	case current.Version == s.plan.Version && off:
+	case current.Version == s.plan.Version, current.Version == s.plan.Base, current.Version != listed:
+		// One of the two answers is from the past.
+		return "", "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.plan.Secret)
 	default:
 		return "", "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
 			current.Version, s.plan.Secret, s.plan.Version)
@@ -120,8 +120,4 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 	proof := s.tryLogin(ctx, doc)
 	return proof.TLS, s.proof(), mustLogIn(proof, rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and does not log in as %s: "+
 		"somebody else changed the account", s.plan.Version, s.plan.Secret, doc.Account))
-}
-
-func (s *scene) notVisibleYet() error {
-	return rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.plan.Secret)
 }

@@ -48,20 +48,29 @@ func TestMoveThatIsDenied(t *testing.T) {
 	require.Len(t, stored(t, secret.Name).Versions, 2)
 }
 
-// A list from before the put, read right after the move, shows no pending stage. That is no word that it was taken off.
-func TestStaleReadAfterTheMove(t *testing.T) {
+// A list that does not know of the move yet, read right after it, may show no pending stage. That is no word that it was taken off.
+func TestStaleListAfterTheMove(t *testing.T) {
 	t.Parallel()
 	const lag = 3 * time.Second
-	secret := newSecret(t)
-	added := time.Now()
-	eventually(t, 2*lag, "the secret itself is visible", func() bool { return time.Since(added) > lag })
-	base := stored(t, secret.Name)
-	stale := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Resource: secret.Name, Action: "ListSecretVersionIds", Lag: lag, If: func(cloudsim.Request) bool {
-		now, found := kms().Secret(secret.Name)
-		return found && now.Holder(alibabakms.Current).ID != base.Holder(alibabakms.Current).ID
-	}})
-	require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
-	require.Equal(t, 1, stale.Hits(), "the read was stale")
-	after := stored(t, secret.Name)
-	require.Nil(t, after.Holder("ACSPending"))
+	for name, settled := range map[string]bool{"from before the put": true, "from before the rotation": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := newSecret(t)
+			added := time.Now()
+			eventually(t, 2*lag, "the secret itself is visible", func() bool { return time.Since(added) > lag })
+			if !settled {
+				// Right after another one, the past is a time when that one's base version was current.
+				require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+			}
+			base := stored(t, secret.Name)
+			stale := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Resource: secret.Name, Action: "ListSecretVersionIds", Lag: lag, If: func(cloudsim.Request) bool {
+				now, found := kms().Secret(secret.Name)
+				return found && now.Holder(alibabakms.Current).ID != base.Holder(alibabakms.Current).ID
+			}})
+			require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+			require.Equal(t, 1, stale.Hits(), "the read was stale")
+			after := stored(t, secret.Name)
+			require.Nil(t, after.Holder("ACSPending"))
+		})
+	}
 }
