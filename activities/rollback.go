@@ -11,6 +11,8 @@ type RollbackInput struct {
 	Plan rotation.Plan
 	// SetStarted says whether Set was ever asked for; if not, the target is untouched.
 	SetStarted bool
+	// Put says that New has put the version, so that one that is not seen is not visible yet.
+	Put bool `json:",omitempty"`
 	// PutUncertain says that an attempt of New may still put the version.
 	PutUncertain bool `json:",omitempty"`
 	// SetUncertain says that an attempt of Set may have changed the target, or may still.
@@ -48,6 +50,9 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 	case rotation.RollbackForward:
 		return RollbackResult{Forward: true}, nil
 	case rotation.RollbackNothing:
+		if in.Put {
+			return RollbackResult{}, rotation.Errorf(rotation.Retryable, "version %s of secret %s was written, and is not visible yet", s.plan.Version, s.plan.Secret)
+		}
 		if !in.PutUncertain {
 			return RollbackResult{Nothing: true}, nil
 		}

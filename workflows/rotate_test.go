@@ -292,6 +292,7 @@ func TestRollbackIsToldWhatMayStillHappen(t *testing.T) {
 		s.run()
 		require.False(t, seen.SetStarted)
 		require.False(t, seen.PutUncertain)
+		require.False(t, seen.Put)
 	})
 	t.Run("an earlier attempt of new may still put", func(t *testing.T) {
 		s := newStage(t, script{rollback: record, new: func(n int) error {
@@ -307,6 +308,7 @@ func TestRollbackIsToldWhatMayStillHappen(t *testing.T) {
 		s := newStage(t, script{set: always(permanent), rollback: record})
 		s.run()
 		require.True(t, seen.SetStarted)
+		require.True(t, seen.Put)
 	})
 }
 

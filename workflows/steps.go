@@ -33,6 +33,8 @@ type run struct {
 	started    time.Time
 
 	setStarted, cancelled bool
+	// put: New has put the version.
+	put bool
 	// putUncertain: an attempt of New got no answer, or came before another; it may still put the version.
 	putUncertain bool
 	// setUncertain: an attempt of Set succeeded, got no answer, or came before another; it may have changed the target, or may still.
@@ -141,6 +143,7 @@ func (w *run) new(ctx workflow.Context) error {
 		if err != nil && (!errors.As(err, &f) || f.Unanswered || f.Attempt != 1) {
 			w.putUncertain = true
 		}
+		w.put = w.put || err == nil
 		return err
 	})
 }
@@ -209,7 +212,8 @@ func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, 
 	}
 	err = w.step(ctx, rotation.StepRollback, patience, func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "bring "+w.plan.Next()+" on "+w.plan.Address+" and the secret's stages back")
-		err := attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted, PutUncertain: w.putUncertain, SetUncertain: w.setUncertain}, &result)
+		err := attempt(ctx, rotation.StepRollback, steps.Rollback, activities.RollbackInput{Plan: w.plan, SetStarted: w.setStarted,
+			Put: w.put, PutUncertain: w.putUncertain, SetUncertain: w.setUncertain}, &result)
 		if urgent {
 			return notForGood(err)
 		}

@@ -36,8 +36,8 @@ type course struct {
 	outcome  rotation.Outcome
 	plan     rotation.Plan
 
-	setStarted, putUncertain, endFailed bool
-	uncertain                           int
+	setStarted, put, putUncertain, endFailed bool
+	uncertain                                int
 	// before is how the world was when the rotation began.
 	before world
 	// off is the rule that is done without.
@@ -57,7 +57,7 @@ func (c *course) input() any {
 	case rotation.StepEnd:
 		return activities.EndInput{Plan: c.plan, Uncertain: c.uncertain}
 	case rotation.StepRollback:
-		in := activities.RollbackInput{Plan: c.plan, SetStarted: c.setStarted, PutUncertain: c.putUncertain}
+		in := activities.RollbackInput{Plan: c.plan, SetStarted: c.setStarted, Put: c.put, PutUncertain: c.putUncertain}
 		in.SetStarted = in.SetStarted && c.off != KnowsSetStarted || c.off == KnowsSetNotStarted
 		return in
 	}
@@ -103,6 +103,7 @@ func (c *course) take(s *state, e *ending) {
 		c.plan = result
 		c.to(rotation.StepNew)
 	case activities.NewResult:
+		c.put = true
 		if c.plan.StalePending != "" && c.off != WaitsOutAttempts {
 			s.waitOut(func(a attempt) bool { return a.late })
 		}

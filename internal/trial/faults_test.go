@@ -64,20 +64,35 @@ func rotateThrough(t *testing.T, tr *trial.Trial) {
 	requireRotated(t, tr, ended)
 }
 
-// sqlFaults are what a statement can meet on its way to the database or back.
-var sqlFaults = map[string]struct {
+// sqlFault is what a statement can meet on its way to the database or back.
+type sqlFault struct {
 	moment trial.Moment
 	meet   func(*testing.T, *trial.Trial) trial.Verdict
-}{
-	"the connection breaks before it": {trial.Before, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Drop }},
-	"the connection breaks after it":  {trial.After, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Drop }},
-	"it hangs on the way there":       {trial.Before, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Hang }},
-	"its answer hangs":                {trial.After, func(*testing.T, *trial.Trial) trial.Verdict { return trial.Hang }},
-	"it takes a second": {trial.Before, func(*testing.T, *trial.Trial) trial.Verdict {
+	// at says which statements can meet it; nil: all.
+	at func(trial.Effect) bool
+}
+
+// always is a fault that needs nothing but its verdict.
+func always(v trial.Verdict) func(*testing.T, *trial.Trial) trial.Verdict {
+	return func(*testing.T, *trial.Trial) trial.Verdict { return v }
+}
+
+func isLogin(e trial.Effect) bool { return e.Name == "login" }
+
+var sqlFaults = map[string]sqlFault{
+	"the connection breaks before it":    {moment: trial.Before, meet: always(trial.Drop)},
+	"the connection breaks after it":     {moment: trial.After, meet: always(trial.Drop)},
+	"it hangs on the way there":          {moment: trial.Before, meet: always(trial.Hang)},
+	"its answer hangs":                   {moment: trial.After, meet: always(trial.Hang)},
+	"the server is read-only (1290)":     {moment: trial.Before, meet: always(1290), at: trial.Effect.Changes},
+	"the server has no room (1040)":      {moment: trial.Before, meet: always(1040), at: isLogin},
+	"the account has no room (1226)":     {moment: trial.Before, meet: always(1226), at: isLogin},
+	"the server is shutting down (1053)": {moment: trial.Before, meet: always(1053)},
+	"it takes a second": {moment: trial.Before, meet: func(*testing.T, *trial.Trial) trial.Verdict {
 		<-time.After(time.Second)
 		return trial.Pass
 	}},
-	"nobody listens for 2 seconds": {trial.Before, func(t *testing.T, tr *trial.Trial) trial.Verdict {
+	"nobody listens for 2 seconds": {moment: trial.Before, meet: func(t *testing.T, tr *trial.Trial) trial.Verdict {
 		if err := tr.RefuseDatabase(); err != nil {
 			t.Error(err)
 		}
@@ -104,8 +119,8 @@ func TestConnectionFaults(t *testing.T) {
 			for n, effect := range toTry(kind, effectsOf(t, kind)) {
 				for name, fault := range sqlFaults {
 					// Of what only reads, every fourth breaks, and every twentieth meets the rest, too.
-					reads := !effect.Changes() && effect.Name != "login"
-					if effect.Source == trial.SQL && (!reads || n%20 == 0 || n%4 == 0 && name == "the connection breaks before it") &&
+					reads := !effect.Changes() && !isLogin(effect)
+					if effect.Source == trial.SQL && (fault.at == nil || fault.at(effect)) && (!reads || n%20 == 0 || n%4 == 0 && name == "the connection breaks before it") &&
 						(fault.moment == trial.Before || effect.Changes()) {
 						cases = append(cases, faulty{name, effect})
 					}

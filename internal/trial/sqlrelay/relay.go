@@ -11,7 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// Verdict says what becomes of a statement, or of its answer.
+// Verdict says what becomes of a statement, or of its answer. Before the server has it, one from 1000 on is the number of the error that
+// the client is answered instead.
 type Verdict int
 
 const (
@@ -170,17 +171,28 @@ func (s *session) ask() {
 		if err != nil {
 			return
 		}
+		var statement *Statement
 		switch sequence := packet[3]; {
 		case !loggedIn:
 			// What follows in the login has other numbers.
 			loggedIn = true
-			if !s.begin(&Statement{"login"}) {
-				return
-			}
+			statement = &Statement{login}
 		case sequence == 0 && len(packet) > headerSize && packet[headerSize] != comQuit:
-			if !s.begin(statementOf(packet[headerSize:])) {
+			statement = statementOf(packet[headerSize:])
+		}
+		if statement != nil {
+			verdict := s.hook(statement, false)
+			if verdict >= firstError {
+				if _, err := s.client.Write(errorAnswer(packet[3]+1, uint16(verdict))); err != nil || statement.Text == login {
+					_ = s.client.Close() // as a server does whose login failed
+					return
+				}
+				continue
+			}
+			if !s.obey(verdict) {
 				return
 			}
+			s.asked.Store(statement)
 		}
 		if _, err := s.upstream.Write(packet); err != nil {
 			return
@@ -188,12 +200,14 @@ func (s *session) ask() {
 	}
 }
 
-func (s *session) begin(statement *Statement) bool {
-	if !s.obey(s.hook(statement, false)) {
-		return false
-	}
-	s.asked.Store(statement)
-	return true
+// firstError is the least number of an error of a MySQL server.
+const firstError = 1000
+
+// errorAnswer is a packet that answers with an error.
+func errorAnswer(sequence byte, number uint16) []byte {
+	body := binary.LittleEndian.AppendUint16([]byte{errorPacket}, number)
+	body = append(body, "#HY000so it was decided"...)
+	return append([]byte{byte(len(body)), 0, 0, sequence}, body...)
 }
 
 // answer forwards what the server says.
@@ -223,7 +237,7 @@ const (
 
 // midLogin says whether the login goes on after this packet.
 func (s *session) midLogin(asked *Statement, packet []byte) bool {
-	return asked.Text == "login" && len(packet) > headerSize && packet[headerSize] != okPacket && packet[headerSize] != errorPacket
+	return asked.Text == login && len(packet) > headerSize && packet[headerSize] != okPacket && packet[headerSize] != errorPacket
 }
 
 // obey carries out a verdict; false if nothing more is to be forwarded.

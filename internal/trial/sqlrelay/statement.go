@@ -13,9 +13,12 @@ type Statement struct {
 	Text string
 }
 
+// login is the text of a login.
+const login = "login"
+
 // Changes says whether the statement may change something that outlives its session.
 func (s Statement) Changes() bool {
-	for _, reading := range []string{"login", "SELECT", "SHOW", "SET SESSION", "SET NAMES", "KILL", "DO", "command"} {
+	for _, reading := range []string{login, "SELECT", "SHOW", "SET SESSION", "SET NAMES", "KILL", "DO", "command"} {
 		if strings.HasPrefix(s.Text, reading) {
 			return false
 		}
