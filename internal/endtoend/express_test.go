@@ -83,7 +83,11 @@ func TestExpressHistory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			secret := prepare(t)
-			history, size := undisturbed(t, secret)
+			run := undisturbed(t, secret)
+			history := historyOf(t, run)
+			described, err := temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+			require.NoError(t, err)
+			size := described.GetWorkflowExecutionInfo().GetHistorySizeBytes()
 			require.Equal(t, wanted, eventsOf(history))
 			require.LessOrEqual(t, size, int64(mostBytes))
 			t.Logf("%d events, %d bytes", len(history.Events), size)
@@ -91,9 +95,9 @@ func TestExpressHistory(t *testing.T) {
 	}
 }
 
-// undisturbed rotates until a rotation went express to its end, and gives its history and how many bytes that has. On a machine that is
+// undisturbed rotates until a rotation went express to its end, and gives that. On a machine that is
 // busy with other tests, a step or Temporal may be too slow for that.
-func undisturbed(t *testing.T, secret devstack.Secret) (*historypb.History, int64) {
+func undisturbed(t *testing.T, secret devstack.Secret) client.WorkflowRun {
 	t.Helper()
 	for range 10 {
 		run := start(t, expressQueue, secret, nil)
@@ -102,12 +106,10 @@ func undisturbed(t *testing.T, secret devstack.Secret) (*historypb.History, int6
 		if usual, local := activitiesOf(history); len(usual) > 1 || len(local) != 4 || slices.Contains(eventsOf(history), "WorkflowTaskTimedOut") {
 			continue
 		}
-		described, err := temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
-		require.NoError(t, err)
-		return history, described.GetWorkflowExecutionInfo().GetHistorySizeBytes()
+		return run
 	}
 	t.Fatal("none of ten rotations went express to its end")
-	return nil, 0
+	return nil
 }
 
 // lifted are the settings of workers that are killed in the midst of a workflow task.
@@ -136,38 +138,7 @@ func TestWorkerDiesExpress(t *testing.T) {
 			t.Parallel()
 			secret := newSecret(t)
 			first := holder(t, secret, alibabakms.Current)
-			taskQueue := "express-" + secret.Name
-			dying := startWorkerWith(t, taskQueue, lifted)
-			dead := make(chan struct{})
-			kill := sync.OnceFunc(func() { dying.kill(); close(dead) })
-			at := func(r cloudsim.Request) bool { return ours(r, secret) && r.Action == test.action }
-			if test.done {
-				t.Cleanup(stack.Cloud.After(func(r cloudsim.Request) {
-					if at(r) {
-						kill()
-					}
-				}))
-			} else {
-				t.Cleanup(stack.Cloud.Before(func(r cloudsim.Request) cloudsim.Verdict {
-					if !at(r) {
-						return cloudsim.Apply
-					}
-					select {
-					case <-dead:
-						return cloudsim.Apply
-					default:
-						kill()
-						return cloudsim.Drop
-					}
-				}))
-			}
-			run := start(t, taskQueue, secret, nil)
-			select {
-			case <-dead:
-			case <-time.After(time.Minute):
-				t.Fatal("it did not come to " + test.action)
-			}
-			startWorkerWith(t, taskQueue, test.next)
+			run := dieExpress(t, secret, test.action, test.done, test.next)
 			result := outcome(t, run)
 			require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
 			require.Len(t, stored(t, secret.Name).Versions, 2, "one version")
@@ -181,6 +152,44 @@ func TestWorkerDiesExpress(t *testing.T) {
 			require.Equal(t, test.waits, slices.Contains(timersOf(history), settle), "%s", timersOf(history))
 		})
 	}
+}
+
+// dieExpress begins a rotation whose worker is killed at a request, before it is carried out or after it, and which another worker takes over.
+func dieExpress(t *testing.T, secret devstack.Secret, action string, done bool, next map[string]string) client.WorkflowRun {
+	t.Helper()
+	taskQueue := "express-" + secret.Name
+	dying := startWorkerWith(t, taskQueue, lifted)
+	dead := make(chan struct{})
+	kill := sync.OnceFunc(func() { dying.kill(); close(dead) })
+	at := func(r cloudsim.Request) bool { return ours(r, secret) && r.Action == action }
+	if done {
+		t.Cleanup(stack.Cloud.After(func(r cloudsim.Request) {
+			if at(r) {
+				kill()
+			}
+		}))
+	} else {
+		t.Cleanup(stack.Cloud.Before(func(r cloudsim.Request) cloudsim.Verdict {
+			if !at(r) {
+				return cloudsim.Apply
+			}
+			select {
+			case <-dead:
+				return cloudsim.Apply
+			default:
+				kill()
+				return cloudsim.Drop
+			}
+		}))
+	}
+	run := start(t, taskQueue, secret, nil)
+	select {
+	case <-dead:
+	case <-time.After(time.Minute):
+		t.Fatal("it did not come to " + action)
+	}
+	startWorkerWith(t, taskQueue, next)
+	return run
 }
 
 // What arrives in the midst of the one workflow task takes its answer away.
@@ -198,21 +207,7 @@ func TestInterruptedExpress(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				secret := prepare(t)
-				runs, sent := make(chan client.WorkflowRun, 1), make(chan error, 1)
-				var once sync.Once
-				t.Cleanup(stack.Cloud.Before(func(r cloudsim.Request) cloudsim.Verdict {
-					if ours(r, secret) && r.Action == "PutSecretValue" {
-						once.Do(func() {
-							ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-							defer cancel()
-							sent <- send(ctx, <-runs)
-						})
-					}
-					return cloudsim.Apply
-				}))
-				run := start(t, expressQueue, secret, nil)
-				runs <- run
-				require.NoError(t, <-sent)
+				run := interruptExpress(t, secret, send)
 				result, canceled := ended(t, run)
 				require.Len(t, stored(t, secret.Name).Versions, 2)
 				require.Empty(t, pendingVersion(t, secret))
@@ -227,6 +222,31 @@ func TestInterruptedExpress(t *testing.T) {
 			})
 		}
 	}
+}
+
+// interruptExpress begins a rotation to which something is sent when it is about to put its version.
+func interruptExpress(t *testing.T, secret devstack.Secret, send func(context.Context, client.WorkflowRun) error) client.WorkflowRun {
+	t.Helper()
+	runs, sent := make(chan client.WorkflowRun, 1), make(chan error, 1)
+	var once sync.Once
+	t.Cleanup(stack.Cloud.Before(func(r cloudsim.Request) cloudsim.Verdict {
+		if ours(r, secret) && r.Action == "PutSecretValue" {
+			once.Do(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				defer cancel()
+				sent <- send(ctx, <-runs)
+			})
+		}
+		return cloudsim.Apply
+	}))
+	run := start(t, expressQueue, secret, nil)
+	runs <- run
+	require.NoError(t, <-sent)
+	return run
+}
+
+func cancelRun(ctx context.Context, run client.WorkflowRun) error {
+	return temporal.CancelWorkflow(ctx, run.GetID(), run.GetRunID())
 }
 
 // A store that hangs takes a step off the one workflow task: it goes on as an activity, with attempts that Temporal knows of.
