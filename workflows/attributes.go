@@ -33,6 +33,8 @@ type settled struct {
 	// Attributes are the search attributes that the namespace has.
 	Attributes []string      `json:",omitempty"`
 	StuckAfter time.Duration `json:",omitempty"`
+	// Express: see express.
+	Express bool `json:",omitempty"`
 }
 
 // UnmarshalJSON also takes the id alone, which is all that earlier histories have.

@@ -60,6 +60,8 @@ func (w *run) happened(reason error) string {
 	case errors.As(reason, &u) && u.why != nil:
 		return fmt.Sprintf("%s failed in step **%s**: %s.\n\nIt was to be rolled back, and that the rollback worked could not be proven: %s.",
 			secret, u.why.Step, u.why.Text, u.rollback.Text)
+	case w.endFailed && f.Step != rotation.StepEnd:
+		return fmt.Sprintf("%s failed in step **%s**: %s.\n\nIt only goes forward: the stage may have been moved already.", secret, f.Step, f.Text)
 	case w.endFailed:
 		return fmt.Sprintf("%s has passed its test and only goes forward. Step **%s** met a conflict: %s.", secret, f.Step, f.Text)
 	case f.Kind == rotation.Conflict:

@@ -23,6 +23,8 @@ type Rotations struct {
 	Attributes []string
 	// StuckAfter is how long one step fails before its rotation counts as stuck; 0: DefaultStuckAfter.
 	StuckAfter time.Duration
+	// Express runs the steps of a rotation that nothing disturbs as local activities.
+	Express bool
 	// Watcher is told what becomes of rotations. It may be nil.
 	Watcher Watcher
 }
@@ -77,7 +79,7 @@ func (r *Rotations) RotateSecret(ctx workflow.Context, req rotation.Request) (*r
 // settle puts into history what must stay as it is while the rotation is open: whether names are hidden, and what can be searched for.
 func (r *Rotations) settle(ctx workflow.Context, req rotation.Request) (known settled, err error) {
 	err = workflow.SideEffect(ctx, func(workflow.Context) any {
-		now := settled{ID: req.WorkflowID(), Attributes: r.Attributes, StuckAfter: cmp.Or(r.StuckAfter, DefaultStuckAfter)}
+		now := settled{ID: req.WorkflowID(), Attributes: r.Attributes, StuckAfter: cmp.Or(r.StuckAfter, DefaultStuckAfter), Express: r.Express}
 		if r.ID != nil {
 			now.ID = r.ID(now.ID)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,12 +39,16 @@ type script struct {
 	// has are the search attributes of the namespace.
 	has     []string
 	watcher workflows.Watcher
+	express bool
 }
 
 // stage is a test environment in which the steps are played by a script, and what was played.
 type stage struct {
 	*testsuite.TestWorkflowEnvironment
+	mu     sync.Mutex
 	played []rotation.Step
+	// local are those that were played as local activities.
+	local []rotation.Step
 }
 
 func (s *stage) count(step rotation.Step) (n int) {
@@ -66,8 +71,13 @@ func (s *stage) order() []rotation.Step {
 	return order
 }
 
-func (s *stage) play(step rotation.Step) int {
+func (s *stage) play(ctx context.Context, step rotation.Step) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.played = append(s.played, step)
+	if activity.GetInfo(ctx).IsLocalActivity {
+		s.local = append(s.local, step)
+	}
 	return s.count(step)
 }
 
@@ -79,44 +89,44 @@ func newStage(t *testing.T, sc script) *stage {
 	s.SetTestTimeout(30 * time.Second)
 	s.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Edge{}}})
 	s.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: canonical})
-	r := &workflows.Rotations{Timing: workflows.DefaultTiming, Attributes: sc.has, Watcher: sc.watcher}
+	r := &workflows.Rotations{Timing: workflows.DefaultTiming, Attributes: sc.has, Watcher: sc.watcher, Express: sc.express}
 	s.RegisterWorkflowWithOptions(r.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	name := func(n string) activity.RegisterOptions { return activity.RegisterOptions{Name: n} }
-	s.RegisterActivityWithOptions(func(_ context.Context, in activities.LookInput) (rotation.Plan, error) {
-		n := s.play(rotation.StepLook)
+	s.RegisterActivityWithOptions(func(ctx context.Context, in activities.LookInput) (rotation.Plan, error) {
+		n := s.play(ctx, rotation.StepLook)
 		if sc.look != nil {
 			return sc.look(n)
 		}
 		return plan(in.Version), nil
 	}, name("Look"))
-	s.RegisterActivityWithOptions(func(context.Context, activities.StepInput) (activities.NewResult, error) {
-		return activities.NewResult{Action: rotation.NewPut}, maybe(sc.new, s.play(rotation.StepNew))
+	s.RegisterActivityWithOptions(func(ctx context.Context, _ activities.StepInput) (activities.NewResult, error) {
+		return activities.NewResult{Action: rotation.NewPut}, maybe(sc.new, s.play(ctx, rotation.StepNew))
 	}, name("New"))
-	s.RegisterActivityWithOptions(func(context.Context, activities.StepInput) (activities.SetResult, error) {
-		return activities.SetResult{}, maybe(sc.set, s.play(rotation.StepSet))
+	s.RegisterActivityWithOptions(func(ctx context.Context, _ activities.StepInput) (activities.SetResult, error) {
+		return activities.SetResult{}, maybe(sc.set, s.play(ctx, rotation.StepSet))
 	}, name("Set"))
-	s.RegisterActivityWithOptions(func(context.Context, activities.StepInput) (activities.TestResult, error) {
-		n := s.play(rotation.StepTest)
+	s.RegisterActivityWithOptions(func(ctx context.Context, _ activities.StepInput) (activities.TestResult, error) {
+		n := s.play(ctx, rotation.StepTest)
 		if sc.test != nil {
 			return sc.test(n)
 		}
 		return activities.TestResult{}, nil
 	}, name("Test"))
-	s.RegisterActivityWithOptions(func(_ context.Context, in activities.EndInput) (activities.EndResult, error) {
-		n := s.play(rotation.StepEnd)
+	s.RegisterActivityWithOptions(func(ctx context.Context, in activities.EndInput) (activities.EndResult, error) {
+		n := s.play(ctx, rotation.StepEnd)
 		if sc.end != nil {
 			return sc.end(n, in)
 		}
 		return activities.EndResult{TLS: "TLS 1.3, verified"}, nil
 	}, name("End"))
-	s.RegisterActivityWithOptions(func(_ context.Context, in activities.RollbackInput) (activities.RollbackResult, error) {
-		n := s.play(rotation.StepRollback)
+	s.RegisterActivityWithOptions(func(ctx context.Context, in activities.RollbackInput) (activities.RollbackResult, error) {
+		n := s.play(ctx, rotation.StepRollback)
 		if sc.rollback != nil {
 			return sc.rollback(n, in)
 		}
 		return activities.RollbackResult{}, nil
 	}, name("Rollback"))
-	s.RegisterActivityWithOptions(func(_ context.Context, in activities.InspectInput) (rotation.Situation, error) {
+	s.RegisterActivityWithOptions(func(ctx context.Context, in activities.InspectInput) (rotation.Situation, error) {
 		if sc.inspect != nil {
 			return sc.inspect(in)
 		}

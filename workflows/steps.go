@@ -32,6 +32,7 @@ type run struct {
 	status     rotation.Status
 	started    time.Time
 
+	express               express
 	setStarted, cancelled bool
 	// put: New has put the version.
 	put bool
@@ -39,7 +40,8 @@ type run struct {
 	putUncertain bool
 	// setUncertain: an attempt of Set succeeded, got no answer, or came before another; it may have changed the target, or may still.
 	setUncertain bool
-	// endFailed: an End was attempted and gave an error, so that the stage may have been moved: only forward from here.
+	// endFailed: an End was attempted, or may have been, and gave an error or no answer, so that the stage may have been moved: only forward
+	// from here.
 	endFailed bool
 	// uncertain counts the attempts of End that may have sent a move and got no answer.
 	uncertain int
@@ -66,7 +68,11 @@ type run struct {
 
 // attempt asks for one activity and gives its error as *failed, or as a cancellation.
 func attempt(ctx workflow.Context, step rotation.Step, activity, input, result any) error {
-	err := workflow.ExecuteActivity(ctx, activity, input).Get(ctx, result)
+	return answer(step, workflow.ExecuteActivity(ctx, activity, input).Get(ctx, result))
+}
+
+// answer reads what became of an attempt.
+func answer(step rotation.Step, err error) error {
 	if err == nil || temporal.IsCanceledError(err) {
 		return err
 	}
@@ -76,6 +82,10 @@ func attempt(ctx workflow.Context, step rotation.Step, activity, input, result a
 		f.Step = step
 		return &failed{f}
 	}
+	return unfinished(step)
+}
+
+func unfinished(step rotation.Step) *failed {
 	return &failed{rotation.Failure{Step: step, Kind: rotation.Retryable, Unanswered: true,
 		Text: "no worker finished step " + string(step) + " in time: it died, or something that it waited for did not answer"}}
 }
@@ -95,7 +105,11 @@ func (w *run) step(ctx workflow.Context, step rotation.Step, patience time.Durat
 	deadline := workflow.Now(ctx).Add(patience)
 	w.begin(ctx, step)
 	for growing := w.timing.FirstPause; ; growing = min(2*growing, w.timing.LongestPause) {
+		w.express.went = false
 		err := try(ctx)
+		if w.fellOver(step, err) {
+			err = try(ctx)
+		}
 		var f *failed
 		pause := growing
 		if errors.As(err, &f) && f.Untried {
@@ -127,18 +141,24 @@ func (w *run) sleep(ctx workflow.Context, d time.Duration, why string) error {
 }
 
 func (w *run) look() error {
-	return w.step(w.live, rotation.StepLook, w.req.PatienceTime(), func(ctx workflow.Context) error {
+	from := 0
+	err := w.step(w.live, rotation.StepLook, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "look at secret "+w.req.Name()+" and its database")
 		input := activities.LookInput{Request: w.req, Version: workflow.GetInfo(ctx).OriginalRunID}
+		from = workflowTask(ctx)
 		return attempt(ctx, rotation.StepLook, steps.Look, input, &w.plan)
 	})
+	if err == nil {
+		w.depart(from)
+	}
+	return err
 }
 
 func (w *run) new(ctx workflow.Context) error {
 	return w.step(ctx, rotation.StepNew, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "put a pending version for account "+w.plan.Next())
 		var result activities.NewResult
-		err := attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
+		err := w.attempt(ctx, rotation.StepNew, steps.New, activities.StepInput{Plan: w.plan}, &result)
 		var f *failed
 		if err != nil && (!errors.As(err, &f) || f.Unanswered || f.Attempt != 1) {
 			w.putUncertain = true
@@ -154,7 +174,7 @@ func (w *run) set(ctx workflow.Context) error {
 		w.setStarted = true
 		asked := workflow.Now(ctx)
 		var result activities.SetResult
-		err := attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
+		err := w.attempt(ctx, rotation.StepSet, steps.Set, activities.StepInput{Plan: w.plan}, &result)
 		var f *failed
 		if !errors.As(err, &f) || f.Unanswered || f.Attempt != 1 || f.Kind == rotation.Retryable && !f.Untried {
 			w.setUncertain = true
@@ -177,7 +197,7 @@ func (w *run) test(ctx workflow.Context) (differences []string, err error) {
 	err = w.step(ctx, rotation.StepTest, w.req.PatienceTime(), func(ctx workflow.Context) error {
 		ctx = w.timing.options(ctx, "log in as "+w.plan.Next()+" on "+w.plan.Address)
 		var result activities.TestResult
-		err := attempt(ctx, rotation.StepTest, steps.Test, activities.StepInput{Plan: w.plan}, &result)
+		err := w.attempt(ctx, rotation.StepTest, steps.Test, activities.StepInput{Plan: w.plan}, &result)
 		differences, w.tls = result.Differences, result.TLS
 		return err
 	})
@@ -189,7 +209,7 @@ func (w *run) endStep(ctx workflow.Context) (result activities.EndResult, err er
 	err = w.step(ctx, rotation.StepEnd, 0, func(ctx workflow.Context) error {
 		ctx = w.timing.endOptions(ctx, "make version "+w.plan.Version+" current")
 		result = activities.EndResult{}
-		err := attempt(ctx, rotation.StepEnd, steps.End, activities.EndInput{Plan: w.plan, Uncertain: w.uncertain}, &result)
+		err := w.attempt(ctx, rotation.StepEnd, steps.End, activities.EndInput{Plan: w.plan, Uncertain: w.uncertain}, &result)
 		var f *failed
 		if errors.As(err, &f) && !f.Untried {
 			w.endFailed = true

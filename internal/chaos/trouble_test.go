@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type trouble struct {
 	faults  map[cloudsim.Kind]*cloudsim.Injected
 	counts  map[string]int
 	broken  atomic.Int64
+	// started counts the workers.
+	started atomic.Int64
 }
 
 func newTrouble(r *run) *trouble {
@@ -117,7 +120,11 @@ func (t *trouble) end() {
 }
 
 func (t *trouble) startWorker(ctx context.Context) error {
-	w, err := t.run.StartWorker(ctx, t.run.Stack.Temporal.Address, queue, map[string]string{"ROTOR_MAX_PER_TARGET": "40"})
+	// Every second one has the rotations that it begins go express.
+	express := t.started.Add(1)%2 == 0
+	w, err := t.run.StartWorker(ctx, t.run.Stack.Temporal.Address, queue, map[string]string{
+		"ROTOR_MAX_PER_TARGET": "40", "ROTOR_EXPRESS": strconv.FormatBool(express),
+	})
 	if err == nil {
 		t.workers = append(t.workers, w)
 	}

@@ -46,6 +46,8 @@ type Worker struct {
 	StepBurst    time.Duration
 	FirstPause   time.Duration
 	LongestPause time.Duration
+	// Express runs the steps of a rotation that nothing disturbs inside one workflow task.
+	Express bool
 	// StuckAfter is how long one step fails before its rotation counts as stuck.
 	StuckAfter    time.Duration
 	Sticky        time.Duration
@@ -119,6 +121,8 @@ func (w *Worker) Settings() *Settings {
 	s.Duration(&w.FirstPause, "first-pause", "ROTOR_FIRST_PAUSE", 10*time.Second, 100*time.Millisecond, "first wait after such a burst; it doubles")
 	s.Duration(&w.LongestPause, "longest-pause", "ROTOR_LONGEST_PAUSE", 30*time.Minute, 100*time.Millisecond, "longest wait after such a burst")
 	s.Duration(&w.StuckAfter, "stuck-after", "ROTOR_STUCK_AFTER", 10*time.Minute, time.Second, "how long one step fails before its rotation counts as stuck")
+	w.Express = true
+	s.Bool(&w.Express, "express", "ROTOR_EXPRESS", "try each step of a rotation first within the workflow task, which takes a tenth of the time and half of the history")
 	s.Duration(&w.Sticky, "sticky", "ROTOR_STICKY", 5*time.Second, 100*time.Millisecond, "how long a workflow waits for the worker that has it in memory")
 	s.Duration(&w.StopTimeout, "stop-timeout", "ROTOR_STOP_TIMEOUT", 30*time.Second, 0, "how long steps that run may go on after SIGTERM")
 	s.Number(&w.MaxActivities, "max-activities", "ROTOR_MAX_ACTIVITIES", 100, 1, "how many steps may run at once")

@@ -39,7 +39,7 @@ func TestAWSLeavesNoPasswords(t *testing.T) {
 		return s
 	}
 	t.Run("rotations", func(t *testing.T) { rotateThroughFaults(t, remember) })
-	require.Len(t, secrets, 16)
+	require.Len(t, secrets, 18)
 	requireNoPasswords(t, secrets)
 }
 
@@ -55,13 +55,18 @@ func rotateThroughFaults(t *testing.T, remember func(devstack.Secret) devstack.S
 				require.Equal(t, 1, fault.Hits())
 			})
 		}
-		t.Run(row+", panic", func(t *testing.T) {
-			t.Parallel()
-			secret := remember(r.add(t))
-			taskQueue, store := servePanicking(t)
-			require.Equal(t, rotation.Rotated, outcome(t, start(t, taskQueue, secret, nil)).Outcome)
-			require.True(t, store.panicked.Load())
-		})
+		for way, express := range map[string]bool{"": false, ", express": true} {
+			t.Run(row+", panic"+way, func(t *testing.T) {
+				t.Parallel()
+				secret := remember(r.add(t))
+				taskQueue, store := servePanicking(t, express)
+				run := start(t, taskQueue, secret, nil)
+				require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+				require.True(t, store.panicked.Load())
+				_, local := activitiesOf(historyOf(t, run))
+				require.Equal(t, express, len(local) > 0)
+			})
+		}
 		for code, how := range map[string]struct {
 			breaks func(*front)
 			mends  func(*testing.T, *front)
@@ -107,14 +112,16 @@ func (p *panicking) PutPending(ctx context.Context, ref secretstore.Ref, version
 }
 
 // servePanicking runs a worker with such a store.
-func servePanicking(t *testing.T) (taskQueue string, store *panicking) {
+func servePanicking(t *testing.T, express bool) (taskQueue string, store *panicking) {
 	t.Helper()
 	taskQueue = fmt.Sprintf("queue-%d", secretNumber.Add(1))
 	steps, err := wiring.Steps(settings(taskQueue))
 	require.NoError(t, err)
 	store = &panicking{Store: steps.Stores[rotation.StoreAWS]}
 	steps.Stores[rotation.StoreAWS] = store
-	w := wiring.New(temporal, nil, steps, settings(taskQueue), wiring.Around{})
+	with := settings(taskQueue)
+	with.Express = express
+	w := wiring.New(temporal, nil, steps, with, wiring.Around{})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
 	return taskQueue, store

@@ -165,6 +165,39 @@ func TestHistories(t *testing.T) {
 			require.True(t, checkOf(t, run).Fine())
 			return run
 		},
+		"express": func(t *testing.T) client.WorkflowRun { return undisturbed(t, newSecret(t)) },
+		"express-single-user": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			edit(t, secret.Name, without("MasterSecret"))
+			return undisturbed(t, secret)
+		},
+		"express-fell-over": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.ErrorBefore, Resource: secret.Name, Action: "UpdateSecretVersionStage"})
+			run := start(t, expressQueue, secret, nil)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"express-rolled-back": func(t *testing.T) client.WorkflowRun {
+			secret := newSecret(t)
+			denied := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: secret.Name, Action: "ListSecretVersionIds", If: func(cloudsim.Request) bool {
+				return pendingVersion(t, secret) != ""
+			}})
+			defer denied.Remove()
+			run := start(t, expressQueue, secret, nil)
+			require.Equal(t, rotation.RolledBack, outcome(t, run).Outcome)
+			return run
+		},
+		"express-lost": func(t *testing.T) client.WorkflowRun {
+			run := dieExpress(t, newSecret(t), "UpdateSecretVersionStage", false, lifted)
+			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
+			return run
+		},
+		"express-cancelled": func(t *testing.T) client.WorkflowRun {
+			run := interruptExpress(t, newSecret(t), cancelRun)
+			ended(t, run)
+			return run
+		},
 		"delegated": func(t *testing.T) client.WorkflowRun {
 			secret := newSecret(t)
 			run := startAs(t, "delegated-"+secret.Name, secret)

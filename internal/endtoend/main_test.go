@@ -3,6 +3,7 @@ package endtoend
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -31,8 +32,11 @@ var temporal client.Client
 // workerLog is what the worker in this process has logged.
 var workerLog = &lockedBuffer{}
 
-// queue is where the worker in this process polls.
+// queue is where a worker in this process polls that takes each step as an activity, so that a test can look, and act, between them.
 const queue = "endtoend"
+
+// expressQueue is where one polls that is as in production: steps go express.
+const expressQueue = "endtoend-express"
 
 func TestMain(m *testing.M) {
 	// The tests wait for servers most of the time, so many more of them than there are processors run side by side.
@@ -79,20 +83,27 @@ func runWithStack(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer temporal.Close()
-	served := make(chan error, 1)
-	polling := make(chan struct{})
-	go func() {
-		served <- wiring.Serve(ctx, options(slog.New(slog.NewTextHandler(workerLog, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-			settings(queue), func() { close(polling) })
-	}()
-	select {
-	case err := <-served:
-		return 1, err
-	case <-polling:
+	workers := []config.Worker{settings(queue), settings(expressQueue)}
+	// Nobody kills it, so it may take its time on a busy machine.
+	workers[1].Express, workers[1].Sticky = true, 10*time.Second
+	served := make(chan error, len(workers))
+	polling := make(chan struct{}, len(workers))
+	for _, w := range workers {
+		go func() {
+			served <- wiring.Serve(ctx, options(slog.New(slog.NewTextHandler(workerLog, &slog.HandlerOptions{Level: slog.LevelDebug}))), w,
+				func() { polling <- struct{}{} })
+		}()
+	}
+	for range workers {
+		select {
+		case err := <-served:
+			return 1, err
+		case <-polling:
+		}
 	}
 	code = m.Run()
 	cancel()
-	return code, <-served
+	return code, errors.Join(<-served, <-served)
 }
 
 func options(logger *slog.Logger) client.Options {
@@ -115,10 +126,11 @@ func settings(taskQueue string) config.Worker {
 	return w
 }
 
-// quick are the settings that make waits short.
+// quick are the settings that make waits short. Steps go as activities, unless a test asks for express.
 var quick = map[string]string{
 	"ROTOR_HEARTBEAT": "1s", "ROTOR_STEP_TIMEOUT": "6s", "ROTOR_STEP_BURST": "12s", "ROTOR_FIRST_PAUSE": "200ms", "ROTOR_LONGEST_PAUSE": "1s",
 	"ROTOR_STICKY": "1s", "ROTOR_STOP_TIMEOUT": "2s", "ROTOR_ALIBABA_SIGNATURE_VALIDITY": "3s",
+	"ROTOR_EXPRESS": "false",
 }
 
 var secretNumber atomic.Int64

@@ -31,7 +31,7 @@ func start(t *testing.T, taskQueue string, secret devstack.Secret, ask func(*rot
 	id := valid.WorkflowID()
 	// A worker that is killed is to be noticed soon. Else a busy machine may take its time.
 	taskTimeout := 10 * time.Second
-	if taskQueue != queue {
+	if taskQueue != queue && taskQueue != expressQueue {
 		taskTimeout = 2 * time.Second
 	}
 	run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
@@ -67,10 +67,10 @@ func startAs(t *testing.T, id string, secret devstack.Secret) client.WorkflowRun
 	return run
 }
 
-// rotate runs one rotation to its outcome.
+// rotate runs one rotation to its outcome, express where nothing keeps it from that.
 func rotate(t *testing.T, secret devstack.Secret, ask func(*rotation.Request)) rotation.Result {
 	t.Helper()
-	return outcome(t, start(t, queue, secret, ask))
+	return outcome(t, start(t, expressQueue, secret, ask))
 }
 
 func outcome(t *testing.T, run client.WorkflowRun) rotation.Result {

@@ -81,6 +81,7 @@ func (b *Bench) Close() error {
 var Quick = map[string]string{
 	"ROTOR_HEARTBEAT": "1s", "ROTOR_STEP_TIMEOUT": "6s", "ROTOR_STEP_BURST": "12s", "ROTOR_FIRST_PAUSE": "200ms", "ROTOR_LONGEST_PAUSE": "1s",
 	"ROTOR_STICKY": "500ms", "ROTOR_STOP_TIMEOUT": "2s", "ROTOR_ALIBABA_SIGNATURE_VALIDITY": "3s", "ROTOR_WORKFLOW_TASK_TIMEOUT": "1s",
+	"ROTOR_EXPRESS": "false",
 }
 
 // Worker is a worker process.

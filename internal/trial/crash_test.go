@@ -21,7 +21,7 @@ type crash struct {
 // Whenever the worker is killed, another one takes the rotation to its outcome, with one version, and no client is locked out.
 func TestWorkerIsKilled(t *testing.T) {
 	t.Parallel()
-	for i, kind := range kinds(t) {
+	for i, kind := range kinds(t, 0) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var crashes []crash
@@ -36,7 +36,7 @@ func TestWorkerIsKilled(t *testing.T) {
 			for _, c := range sample(crashes, 2, uint64(i)) {
 				t.Run(fmt.Sprintf("%s %s", c.moment, c.effect), func(t *testing.T) {
 					t.Parallel()
-					c.try(t)
+					untilMet(t, kind, c.effect.String(), func() bool { return c.try(t) })
 				})
 			}
 		})
@@ -46,7 +46,8 @@ func TestWorkerIsKilled(t *testing.T) {
 // killPatience is how long a rotation may take to come to an effect, on a machine that is busy with many of them.
 const killPatience = 5 * time.Minute
 
-func (c crash) try(t *testing.T) {
+// try says whether the rotation came to the effect.
+func (c crash) try(t *testing.T) (met bool) {
 	tr := newTrial(t, c.kind)
 	first := startWorker(t, tr)
 	killed := make(chan struct{})
@@ -68,8 +69,19 @@ func (c crash) try(t *testing.T) {
 	})
 	run, err := tr.Rotate(t.Context())
 	require.NoError(t, err)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = run.Get(t.Context(), nil) // its outcome is asked for below
+	}()
 	select {
 	case <-killed:
+	case <-over:
+		select {
+		case <-killed: // at its very end
+		default:
+			return false
+		}
 	case <-time.After(killPatience):
 		t.Fatalf("it did not come to %s", c.effect)
 	}
@@ -79,4 +91,5 @@ func (c crash) try(t *testing.T) {
 	ended, err := tr.Outcome(t.Context(), run)
 	require.NoError(t, err)
 	requireRotated(t, tr, ended)
+	return true
 }

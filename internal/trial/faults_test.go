@@ -25,7 +25,7 @@ func TestCloudFaults(t *testing.T) {
 		fault  cloudsim.Fault
 		effect trial.Effect
 	}
-	for i, kind := range kinds(t) {
+	for i, kind := range kinds(t, 0) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var cases []faulty
@@ -40,13 +40,15 @@ func TestCloudFaults(t *testing.T) {
 			for _, c := range sample(cases, 1, uint64(i)+200) {
 				t.Run(fmt.Sprintf("%s at %s", c.fault.Kind, c.effect), func(t *testing.T) {
 					t.Parallel()
-					tr := newTrial(t, kind)
-					fault := c.fault
-					fault.If = tr.At(c.effect)
-					injected := bench.Stack.Cloud.Inject(fault)
-					defer injected.Remove()
-					rotateThrough(t, tr)
-					require.Equal(t, 1, injected.Hits(), "the fault was met")
+					untilMet(t, kind, c.effect.String(), func() bool {
+						tr := newTrial(t, kind)
+						fault := c.fault
+						fault.If = tr.At(c.effect)
+						injected := bench.Stack.Cloud.Inject(fault)
+						defer injected.Remove()
+						rotateThrough(t, tr)
+						return injected.Hits() == 1
+					})
 				})
 			}
 		})
@@ -112,7 +114,7 @@ func TestConnectionFaults(t *testing.T) {
 		fault  string
 		effect trial.Effect
 	}
-	for i, kind := range kinds(t) {
+	for i, kind := range kinds(t, 1) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var cases []faulty
@@ -131,21 +133,22 @@ func TestConnectionFaults(t *testing.T) {
 			for _, c := range sample(cases, 1, uint64(i)+300) {
 				t.Run(fmt.Sprintf("%s, at %s", c.fault, c.effect), func(t *testing.T) {
 					t.Parallel()
-					tr := newTrial(t, kind)
-					met := false
-					var once sync.Once
-					tr.Hook(func(e trial.Effect, m trial.Moment) (verdict trial.Verdict) {
-						if e == c.effect && m == sqlFaults[c.fault].moment {
-							once.Do(func() {
-								met = true
-								verdict = sqlFaults[c.fault].meet(t, tr)
-							})
-						}
-						return verdict
+					untilMet(t, kind, c.effect.String(), func() (met bool) {
+						tr := newTrial(t, kind)
+						var once sync.Once
+						tr.Hook(func(e trial.Effect, m trial.Moment) (verdict trial.Verdict) {
+							if e == c.effect && m == sqlFaults[c.fault].moment {
+								once.Do(func() {
+									met = true
+									verdict = sqlFaults[c.fault].meet(t, tr)
+								})
+							}
+							return verdict
+						})
+						rotateThrough(t, tr)
+						tr.Hook(nil)
+						return met
 					})
-					rotateThrough(t, tr)
-					tr.Hook(nil)
-					require.True(t, met, "the fault was met")
 				})
 			}
 		})

@@ -53,7 +53,7 @@ func TestRotationIsInterrupted(t *testing.T) {
 		what   string
 		effect trial.Effect
 	}
-	for i, kind := range kinds(t) {
+	for i, kind := range kinds(t, 1) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			var cases []interruption
@@ -76,14 +76,14 @@ func TestRotationIsInterrupted(t *testing.T) {
 			for _, c := range sample(cases, 1, uint64(i)+100) {
 				t.Run(fmt.Sprintf("%s before %s", c.what, c.effect), func(t *testing.T) {
 					t.Parallel()
-					interrupt(t, kind, c.what, c.effect)
+					untilMet(t, kind, c.effect.String(), func() bool { return interrupt(t, kind, c.what, c.effect) })
 				})
 			}
 		})
 	}
 }
 
-func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect) {
+func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect) (met bool) {
 	tr := newTrial(t, kind)
 	started, sent := make(chan client.WorkflowRun, 1), make(chan error, 1)
 	var once sync.Once
@@ -107,12 +107,13 @@ func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect) {
 	case err := <-sent:
 		require.NoError(t, err)
 	default:
-		t.Fatalf("it did not come to %s", at)
+		return false
 	}
 	if what != "a cancel" {
 		requireRotated(t, tr, ended)
-		return
+		return true
 	}
 	require.Equal(t, ended.Result.Outcome != rotation.Rotated, ended.Canceled, "what a cancel stopped ends as cancelled")
 	requireSound(t, tr, ended)
+	return true
 }

@@ -24,6 +24,15 @@ type Kind struct {
 	Repeated bool
 	// Retires: the former credential is made unusable right after the rotation.
 	Retires bool
+	// Express: its steps go express.
+	Express bool
+}
+
+// AsExpress is the kind whose steps go express. What they read from the database is the same.
+func (k Kind) AsExpress() Kind {
+	k.Name += ", express"
+	k.Express, k.Known = true, true
+	return k
 }
 
 // kinds are all that there are. A new one is a line here.

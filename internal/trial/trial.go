@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -131,7 +132,7 @@ const clearPatience = 30 * time.Second
 
 // StartWorker starts a worker of the trial.
 func (t *Trial) StartWorker(ctx context.Context) (*Worker, error) {
-	w, err := t.Bench.StartWorker(ctx, t.temporal.Address, t.Queue, nil)
+	w, err := t.Bench.StartWorker(ctx, t.temporal.Address, t.Queue, map[string]string{"ROTOR_EXPRESS": strconv.FormatBool(t.Kind.Express)})
 	if err == nil {
 		t.workers = append(t.workers, w)
 	}
@@ -200,14 +201,21 @@ func ID(s devstack.Secret) string { return "rotate/" + s.Store + "/" + s.Region 
 
 // Rotate starts the rotation under its canonical id.
 func (b *Bench) Rotate(ctx context.Context, k Kind, s devstack.Secret, queue string) (client.WorkflowRun, error) {
+	timeout := taskTimeout
+	if k.Express {
+		timeout = expressTaskTimeout
+	}
 	return b.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: ID(s), TaskQueue: queue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, WorkflowExecutionErrorWhenAlreadyStarted: true,
-		WorkflowTaskTimeout: taskTimeout,
+		WorkflowTaskTimeout: timeout,
 	}, rotation.WorkflowType, Request(k, s))
 }
 
-// taskTimeout is how soon a worker that died in the midst of a decision is noticed.
-const taskTimeout = time.Second
+// taskTimeout is how soon a worker that died in the midst of a decision is noticed. All steps that go express have to end well before.
+const (
+	taskTimeout        = time.Second
+	expressTaskTimeout = 8 * time.Second
+)
 
 // Rotate starts the rotation that is tried.
 func (t *Trial) Rotate(ctx context.Context) (client.WorkflowRun, error) {

@@ -79,7 +79,7 @@ type Registry interface {
 
 // Register registers everything that a worker does.
 func Register(w Registry, follower *activities.Follower, keys *payload.Keys, steps *activities.Rotation, settings config.Worker, around Around) {
-	rotations := &workflows.Rotations{Timing: Timing(settings), ID: keys.Hide, Attributes: around.Attributes, StuckAfter: settings.StuckAfter, Watcher: around.Watcher}
+	rotations := &workflows.Rotations{Timing: Timing(settings), ID: keys.Hide, Attributes: around.Attributes, StuckAfter: settings.StuckAfter, Express: settings.Express, Watcher: around.Watcher}
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})

@@ -46,6 +46,10 @@ type Trail struct {
 	// undecided: the last step's round has failed, and what follows, another round or the step's end, has not been seen.
 	// reacted: the workflow has decided that since, but events come one by one.
 	undecided, reacted bool
+	// clock is the workflow's own time: local activities begin and end within one workflow task.
+	clock time.Time
+	// wentExpress: the last step was tried as a local activity.
+	wentExpress bool
 }
 
 // Step is one step, over all its rounds and attempts.
@@ -116,6 +120,10 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 		a := e.GetWorkflowExecutionStartedEventAttributes()
 		t.Type, t.TaskQueue, t.Started = a.GetWorkflowType().GetName(), a.GetTaskQueue().GetName(), at
 		t.decode(a.GetInput(), &t.Request)
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+		t.clock = at
+	case enumspb.EVENT_TYPE_MARKER_RECORDED:
+		t.express(e.GetMarkerRecordedEventAttributes())
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
 		t.reacted = t.undecided
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
@@ -131,20 +139,7 @@ func (t *Trail) Add(e *historypb.HistoryEvent) {
 		}
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
 		a := e.GetActivityTaskCompletedEventAttributes()
-		s := t.over(a.GetScheduledEventId(), at, nil)
-		switch {
-		case s == nil:
-		case s.Step == rotation.StepLook:
-			var plan rotation.Plan
-			if t.decode(a.GetResult(), &plan) {
-				t.Plan = &plan
-			}
-		case s.Step == rotation.StepTest:
-			var tested struct{ Proof string }
-			if t.decode(a.GetResult(), &tested) {
-				s.Proof = tested.Proof
-			}
-		}
+		t.said(t.over(a.GetScheduledEventId(), at, nil), a.GetResult())
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED:
 		a := e.GetActivityTaskFailedEventAttributes()
 		t.over(a.GetScheduledEventId(), at, t.failureOf(a.GetFailure()))
@@ -192,6 +187,7 @@ func byAndWhy(by, why string) string {
 }
 
 func (t *Trail) scheduled(id int64, at time.Time, activity string) {
+	t.fellOver(rotation.Step(strings.ToLower(activity)))
 	t.settle()
 	if activity == rotation.ActivityInspect {
 		// It is no step: what it finds is for the words of a parked rotation.
@@ -204,6 +200,23 @@ func (t *Trail) scheduled(id int64, at time.Time, activity string) {
 		t.Steps = append(t.Steps, Step{Step: step, State: rotation.StateRunning, Started: at, Rounds: 1})
 	}
 	t.rounds[id] = len(t.Steps) - 1
+}
+
+// said takes in what a step has found.
+func (t *Trail) said(s *Step, result *commonpb.Payloads) {
+	switch {
+	case s == nil:
+	case s.Step == rotation.StepLook:
+		var plan rotation.Plan
+		if t.decode(result, &plan) {
+			t.Plan = &plan
+		}
+	case s.Step == rotation.StepTest:
+		var tested struct{ Proof string }
+		if t.decode(result, &tested) {
+			s.Proof = tested.Proof
+		}
+	}
 }
 
 func (t *Trail) last() *Step {

@@ -84,7 +84,28 @@ func payloads(t *testing.T, v any) *commonpb.Payloads {
 	return p
 }
 
+// marker is a step that was a local activity, and ended a second and a half after the workflow task began; without a failure it succeeded.
+func marker(t *testing.T, activity string, ended time.Time, result any, failure *rotation.Failure) string {
+	t.Helper()
+	details := map[string]*commonpb.Payloads{"data": payloads(t, map[string]any{"ActivityID": "1", "ActivityType": activity, "ReplayTime": ended})}
+	a := &historypb.MarkerRecordedEventAttributes{MarkerName: "LocalActivity", Details: details}
+	if failure != nil {
+		a.Failure = ours(t, *failure)
+	} else {
+		details["result"] = payloads(t, result)
+	}
+	text, err := protojson.Marshal(&historypb.HistoryEvent{
+		EventType:  enumspb.EVENT_TYPE_MARKER_RECORDED,
+		Attributes: &historypb.HistoryEvent_MarkerRecordedEventAttributes{MarkerRecordedEventAttributes: a},
+	})
+	require.NoError(t, err)
+	return string(text)
+}
+
 const (
+	taskStarted   = `{"eventType":"EVENT_TYPE_WORKFLOW_TASK_STARTED"}`
+	taskCompleted = `{"eventType":"EVENT_TYPE_WORKFLOW_TASK_COMPLETED"}`
+
 	timedOut     = `{"eventType":"EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT","activityTaskTimedOutEventAttributes":{"scheduledEventId":1,"failure":{"message":"activity Heartbeat timeout","timeoutFailureInfo":{"timeoutType":"TIMEOUT_TYPE_HEARTBEAT"}}}}`
 	cancelled    = `{"eventType":"EVENT_TYPE_ACTIVITY_TASK_CANCELED","activityTaskCanceledEventAttributes":{"scheduledEventId":1}}`
 	timerStarted = `{"eventType":"EVENT_TYPE_TIMER_STARTED","userMetadata":{"summary":{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"IndhaXQi"}},"timerStartedEventAttributes":{"timerId":"1","startToFireTimeout":"10s"}}`
@@ -161,6 +182,27 @@ func TestTrailOfSteps(t *testing.T) {
 			events: []string{scheduled("Set"), started("1", "1"), cancelled, scheduled("Rollback")},
 			steps: []watch.Step{
 				{Step: "set", State: rotation.StateEnded, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1, Failed: true, Failure: &rotation.Failure{Text: watch.Cancelled}},
+				{Step: "rollback", State: rotation.StateRunning, Started: at(3), Rounds: 1},
+			},
+		},
+		"express": {
+			events: []string{taskStarted, taskCompleted, marker(t, "New", at(2), struct{}{}, nil), marker(t, "Test", at(3), rotation.Result{Proof: "api"}, nil)},
+			steps: []watch.Step{
+				{Step: "new", State: rotation.StateEnded, Started: at(0), Ended: at(2), Rounds: 1, Attempts: 1},
+				{Step: "test", State: rotation.StateEnded, Started: at(2), Ended: at(3), Rounds: 1, Attempts: 1, Proof: "api"},
+			},
+		},
+		"fell over": {
+			events: []string{taskStarted, taskCompleted, marker(t, "Set", at(1), nil, &notYet), scheduled("Set"), started("4", "2"), completed("4"), scheduled("Test")},
+			steps: []watch.Step{
+				{Step: "set", State: rotation.StateEnded, Started: at(0), Ended: at(5), Rounds: 2, Attempts: 3, Failure: &notYet},
+				{Step: "test", State: rotation.StateRunning, Started: at(6), Rounds: 1},
+			},
+		},
+		"failed for good, express": {
+			events: []string{taskStarted, taskCompleted, marker(t, "Set", at(1), nil, &notYet), scheduled("Rollback")},
+			steps: []watch.Step{
+				{Step: "set", State: rotation.StateEnded, Started: at(0), Ended: at(1), Rounds: 1, Attempts: 1, Failed: true, Failure: &notYet},
 				{Step: "rollback", State: rotation.StateRunning, Started: at(3), Rounds: 1},
 			},
 		},
