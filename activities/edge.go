@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 
+	"rotor/internal/pace"
 	"rotor/internal/rotation"
 )
 
@@ -37,6 +38,9 @@ type edgeInbound struct {
 func (i *edgeInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (result any, err error) {
 	info := activity.GetInfo(ctx)
 	step := rotation.Step(strings.ToLower(info.ActivityType.Name))
+	if info.IsLocalActivity {
+		ctx = pace.Trying(ctx) // it would hold up a workflow task
+	}
 	stop := i.beat(ctx)
 	defer stop()
 	defer func() {

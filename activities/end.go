@@ -80,7 +80,7 @@ func unanswered(err error) error {
 		return err
 	}
 	moved := *e
-	moved.Unanswered = true
+	moved.Unanswered, moved.Untried = true, false
 	return &moved
 }
 

@@ -14,6 +14,8 @@ import (
 type Slots struct {
 	// Limit is how many there are for each place; 0: no bound.
 	Limit int
+	// Pace says how soon a place may be gone to, 0 for now; nil: always.
+	Pace func(place string) time.Duration
 
 	mu    sync.Mutex
 	taken map[string]int
@@ -27,16 +29,24 @@ const (
 
 // take takes a slot until leave is called, which is safe to call twice.
 func (s *Slots) take(kind, place string) (leave func(), err error) {
-	if s == nil || s.Limit == 0 || place == "" {
+	if s == nil || place == "" {
 		return func() {}, nil
 	}
 	key := strings.ToLower(place)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken[key] >= s.Limit {
+	if s.Limit > 0 && s.taken[key] >= s.Limit {
 		return nil, &rotation.Error{
 			Kind: rotation.Retryable, Untried: true, RetryAfter: retryAfter(),
 			Text: "as many steps of this worker as may are at work at " + kind + " " + place + " (" + kindSetting[kind] + "); this one waits for its turn",
+		}
+	}
+	if s.Pace != nil {
+		if wait := s.Pace(key); wait > 0 {
+			return nil, &rotation.Error{
+				Kind: rotation.Retryable, Untried: true, RetryAfter: wait + retryAfter(),
+				Text: "steps of this worker begin as often as they may at " + kind + " " + place + " (ROTOR_STEPS_PER_TARGET) already; this one waits for its turn",
+			}
 		}
 	}
 	if s.taken == nil {

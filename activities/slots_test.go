@@ -82,3 +82,22 @@ func TestSlotsAreNeverExceeded(t *testing.T) {
 	require.LessOrEqual(t, most, 3)
 	require.Empty(t, s.taken)
 }
+
+func TestSlotsAreTakenInTheirTurn(t *testing.T) {
+	wait := time.Duration(0)
+	s := &Slots{Pace: func(place string) time.Duration {
+		require.Equal(t, "db:3306", place)
+		return wait
+	}}
+	leave, err := s.take(placeTarget, "DB:3306")
+	require.NoError(t, err)
+	leave()
+	wait = 3 * time.Second
+	_, err = s.take(placeTarget, "db:3306")
+	e, ok := errors.AsType[*rotation.Error](err)
+	require.True(t, ok)
+	require.True(t, e.Untried)
+	require.InDelta(t, 4*time.Second, e.RetryAfter, float64(500*time.Millisecond))
+	require.Contains(t, e.Text, "ROTOR_STEPS_PER_TARGET")
+	require.Empty(t, s.taken)
+}

@@ -44,10 +44,14 @@ var gatewayMeanings = map[string]Meaning{
 	"InternalFailure":             {rotation.Retryable, "it failed inside"},
 }
 
-// GatewayMeaning gives the meaning of a code that all of Alibaba Cloud's APIs share. Throttling is told by its code: the
-// gateway answers it with status 400.
+// IsThrottling says whether a code means that there are too many calls. It is told by the code: the gateway answers it with status 400.
+func IsThrottling(code string) bool {
+	return code == "Throttling" || strings.HasPrefix(code, "Throttling.") || strings.HasPrefix(code, "Rejected.Throttling")
+}
+
+// GatewayMeaning gives the meaning of a code that all of Alibaba Cloud's APIs share.
 func GatewayMeaning(code string) (Meaning, bool) {
-	if code == "Throttling" || strings.HasPrefix(code, "Throttling.") || strings.HasPrefix(code, "Rejected.Throttling") {
+	if IsThrottling(code) {
 		return Meaning{rotation.Retryable, "it takes no more requests from this account at the moment"}, true
 	}
 	m, known := gatewayMeanings[code]

@@ -76,6 +76,7 @@ type Cloud struct {
 	log    requestLog
 	faults faultList
 	hooks  hookList
+	quotas quotaList
 
 	server  *http.Server
 	closing chan struct{}

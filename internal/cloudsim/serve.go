@@ -91,6 +91,10 @@ func (c *Cloud) carryOut(w http.ResponseWriter, call *cloudapi.Call) {
 		c.refuse(w, line, door.api.Fail(call, failure))
 		return
 	}
+	if c.quotas.exceeded(line) {
+		c.refuse(w, line, door.api.Fail(call, cloudapi.Throttled))
+		return
+	}
 	if c.hooks.runBefore(line) == Drop {
 		c.log.add(line)
 		panic(http.ErrAbortHandler)

@@ -36,6 +36,8 @@ type NamedStore struct {
 	Endpoint, Network string
 	// Region is the only one that the store serves, "" if it serves all.
 	Region string
+	// WritesPerSecond is how many writes the store's account takes in one region; 0: no bound.
+	WritesPerSecond int
 	// Passwords is what a request's policy leaves open; UsernameLimit how many characters an account's name may have, 0 for what the
 	// server takes.
 	Passwords     rotation.PasswordPolicy
@@ -123,7 +125,8 @@ func (w *Worker) readStore(f *yamlfile.File, e yamlfile.Entry) NamedStore {
 		"provider": note(f.Text(&s.Provider)), "profile": note(f.Text(&s.Profile)), "roleARN": note(f.Text(&s.RoleARN)),
 		"externalID": note(f.Text(&s.ExternalID)), "endpoint": note(f.Text(&s.Endpoint)), "network": note(f.Text(&s.Network)),
 		"region": note(f.Text(&s.Region)), "usernameCharacterLimit": f.Number(&s.UsernameLimit, 1),
-		"passwords": note(func(field yamlfile.Entry) { ReadPasswords(f, field, &s.Passwords) }),
+		"writesPerSecond": note(f.Number(&s.WritesPerSecond, 0)),
+		"passwords":       note(func(field yamlfile.Entry) { ReadPasswords(f, field, &s.Passwords) }),
 	})
 	wrong := func(field, format string, args ...any) {
 		node := at[field]
@@ -141,6 +144,9 @@ func (w *Worker) readStore(f *yamlfile.File, e yamlfile.Entry) NamedStore {
 	if roleForms[s.Provider] == nil {
 		wrong("provider", "wanted: %s", strings.Join(providers(), " or "))
 		return s
+	}
+	if at["writesPerSecond"] == nil {
+		s.WritesPerSecond, _ = w.WritesPerSecond(s.Provider)
 	}
 	s.check(w, wrong)
 	return s

@@ -71,10 +71,10 @@ secrets:
 `, map[string]string{"EXCLUDE_NUMBERS": "yes", "REQUIRE_EACH_INCLUDED_TYPE": "no", "PASSWORD_LENGTH": "20"})
 	require.Empty(t, problem)
 	require.Equal(t, map[string]config.NamedStore{
-		"aws-prod": {Provider: rotation.StoreAWS, RoleARN: "arn:aws:iam::123456789012:role/team/rotor", ExternalID: "0815", Profile: "prod",
+		"aws-prod": {Provider: rotation.StoreAWS, WritesPerSecond: 50, RoleARN: "arn:aws:iam::123456789012:role/team/rotor", ExternalID: "0815", Profile: "prod",
 			Endpoint: "https://vpce-1.secretsmanager.eu-central-1.vpce.amazonaws.com", Region: "eu-central-1", UsernameLimit: 16,
 			Passwords: rotation.PasswordPolicy{Length: 24, ExcludeCharacters: `/@"'\`, Source: "store"}},
-		"kms-finance": {Provider: rotation.StoreAlibabaKMS, RoleARN: "acs:ram::1234567890123456:role/rotor", Network: "public",
+		"kms-finance": {Provider: rotation.StoreAlibabaKMS, WritesPerSecond: 40, RoleARN: "acs:ram::1234567890123456:role/rotor", Network: "public",
 			Passwords: rotation.PasswordPolicy{Length: 20, ExcludeNumbers: true, AnyTypes: true}},
 	}, found.Named, "what a store leaves open is as the settings say")
 	allowed := found.Allowed()
@@ -115,7 +115,7 @@ func TestProblemsOfStores(t *testing.T) {
 		"two documents":         {"stores:\n---\nstores:\n", "FILE:3: a second document"},
 		"a list":                {"- a\n", "FILE:1: ROTOR_STORES: wanted: fields with values"},
 		"unknown field":         {"shops:\n", "FILE:1: shops: unknown field; known: secrets, stores"},
-		"unknown field inside":  {head + "    role: x\n", "FILE:4: role: unknown field; known: endpoint, externalID, network, passwords, profile, provider, region, roleARN, usernameCharacterLimit"},
+		"unknown field inside":  {head + "    role: x\n", "FILE:4: role: unknown field; known: endpoint, externalID, network, passwords, profile, provider, region, roleARN, usernameCharacterLimit, writesPerSecond"},
 		"unknown password rule": {head + "    passwords:\n      len: 3\n", "FILE:5: len: unknown field; known: excludeCharacters"},
 		"a field twice":         {head + "    region: a\n    region: b\n", "FILE:5: region: the field is there twice; wanted: one (the other stands in line 4)"},
 		"no provider":           {"stores:\n  one:\n    region: a\n", "FILE:2: store one, provider: wanted: alibaba-kms or aws-secrets-manager"},
@@ -171,4 +171,28 @@ func TestPasswordSettings(t *testing.T) {
 		return map[string]string{"EXCLUDE_NUMBERS": "maybe"}[name], name == "EXCLUDE_NUMBERS"
 	})
 	require.ErrorContains(t, err, "EXCLUDE_NUMBERS: ")
+}
+
+func TestWritesPerSecond(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "stores.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("stores:\n  plain-kms: {provider: alibaba-kms}\n  plain-aws: {provider: aws-secrets-manager}\n"+
+		"  raised: {writesPerSecond: 200, provider: aws-secrets-manager}\n  off: {provider: alibaba-kms, writesPerSecond: 0}\n"), 0o600))
+	for name, tc := range map[string]struct {
+		env  map[string]string
+		want map[string]int
+	}{
+		"defaults": {nil, map[string]int{"plain-kms": 40, "plain-aws": 50, "raised": 200, "off": 0}},
+		"set": {map[string]string{"ROTOR_ALIBABA_KMS_WRITES": "10", "ROTOR_AWS_WRITES": "0"},
+			map[string]int{"plain-kms": 10, "plain-aws": 0, "raised": 200, "off": 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := load(t, tc.env, "--stores", file)
+			require.NoError(t, err)
+			stores, err := w.Stores()
+			require.NoError(t, err)
+			for store, want := range tc.want {
+				require.Equal(t, want, stores.Named[store].WritesPerSecond, store)
+			}
+		})
+	}
 }

@@ -55,6 +55,12 @@ type Worker struct {
 	MaxActivities int
 	// MaxPerTarget and MaxPerStore are how many of the steps may be at one database server, and at one region of a store, at once.
 	MaxPerTarget, MaxPerStore int
+	// StepsPerTarget is how many steps may begin at one database server within a second; 0: no bound.
+	StepsPerTarget int
+	// alibabaKMSWrites and awsWrites are the quotas of writes per second, see WritesPerSecond.
+	alibabaKMSWrites, awsWrites int
+	// QuotaWorkers is how many workers share these.
+	QuotaWorkers int
 	// WorkflowTaskTimeout is for the workflows that this worker starts; 0: as the server has it.
 	WorkflowTaskTimeout time.Duration
 
@@ -128,6 +134,10 @@ func (w *Worker) Settings() *Settings {
 	s.Number(&w.MaxActivities, "max-activities", "ROTOR_MAX_ACTIVITIES", 100, 1, "how many steps may run at once")
 	s.Number(&w.MaxPerTarget, "max-per-target", "ROTOR_MAX_PER_TARGET", 20, 1, "how many steps may be at one database server at once, so that one that hangs leaves room for others")
 	s.Number(&w.MaxPerStore, "max-per-store", "ROTOR_MAX_PER_STORE", 50, 1, "the same for one region of a secret store")
+	s.Number(&w.StepsPerTarget, "steps-per-target", "ROTOR_STEPS_PER_TARGET", 0, 0, "how many steps may begin at one database server within a second; 0: no bound")
+	s.Number(&w.alibabaKMSWrites, "alibaba-kms-writes", "ROTOR_ALIBABA_KMS_WRITES", 40, 0, "how many writes per second Alibaba Cloud KMS takes from an account in a region; 0: no bound")
+	s.Number(&w.awsWrites, "aws-writes", "ROTOR_AWS_WRITES", 50, 0, "the same of AWS Secrets Manager")
+	s.Number(&w.QuotaWorkers, "quota-workers", "ROTOR_QUOTA_WORKERS", 1, 1, "how many workers share those writes and steps per second; each takes its part")
 	WorkflowTaskTimeout(s, &w.WorkflowTaskTimeout)
 	PayloadKeys(s, &w.PayloadKeys)
 	s.Text(&w.Codec.Address, "codec-address", "ROTOR_CODEC_ADDRESS", "", "host:port at which the worker reads encrypted payloads for Temporal's Web UI and CLI; without it, nowhere")
@@ -144,6 +154,14 @@ func (w *Worker) Settings() *Settings {
 	s.Text(&w.LogFormat, "log-format", "ROTOR_LOG_FORMAT", "text", "text or json", "text", "json")
 	s.Text(&w.LogLevel, "log-level", "ROTOR_LOG_LEVEL", "info", "debug, info, warn or error", "debug", "info", "warn", "error")
 	return s
+}
+
+// WritesPerSecond is how many writes a provider's store takes from one account in one region, 0 for no bound; setting is its name.
+func (w *Worker) WritesPerSecond(provider string) (quota int, setting string) {
+	if provider == rotation.StoreAWS {
+		return w.awsWrites, "ROTOR_AWS_WRITES"
+	}
+	return w.alibabaKMSWrites, "ROTOR_ALIBABA_KMS_WRITES"
 }
 
 // AllowMissing are the privileges that a standby account may lack where the admin account can't grant them.

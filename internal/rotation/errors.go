@@ -38,6 +38,8 @@ type Error struct {
 	// Untried says that the step was not begun, because something that it needs is taken; it is tried again after RetryAfter.
 	Untried    bool
 	RetryAfter time.Duration
+	// Throttled says that the answer was that there are too many calls.
+	Throttled bool
 	// Gone says that the secret itself does not exist, or is about to be deleted.
 	Gone bool
 }

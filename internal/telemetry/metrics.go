@@ -2,6 +2,8 @@
 package telemetry
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -19,6 +21,7 @@ type Metrics struct {
 	exposure    prometheus.Histogram
 	calls       *prometheus.CounterVec
 	callSeconds *prometheus.HistogramVec
+	waitSeconds *prometheus.HistogramVec
 	ready       prometheus.Gauge
 }
 
@@ -53,12 +56,14 @@ func NewMetrics() *Metrics {
 			Name: "rotor_store_calls_total", Help: "Calls of secret stores, by store, call and result."}, []string{"store", "call", "result"}),
 		callSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rotor_store_call_duration_seconds", Help: "How long calls of secret stores took.", Buckets: stepBuckets}, []string{"store", "call"}),
+		waitSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rotor_store_wait_seconds", Help: "How long writes to secret stores waited for their turn, so that a quota is not exceeded.", Buckets: stepBuckets}, []string{"store"}),
 		ready: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rotor_ready", Help: "1 while the worker polls and Temporal answers."}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rotor_build_info", Help: "What the worker was built from; always 1."}, []string{"version"})
 	build.WithLabelValues(config.Version()).Set(1)
-	m.Registry.MustRegister(m.rotations, m.parked, m.steps, m.exposure, m.calls, m.callSeconds, m.ready, build,
+	m.Registry.MustRegister(m.rotations, m.parked, m.steps, m.exposure, m.calls, m.callSeconds, m.waitSeconds, m.ready, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// A counter that appears with its first event would show no increase.
 	for _, outcome := range []rotation.Outcome{rotation.Rotated, rotation.RolledBack, rotation.Refused, rotation.Abandoned} {
@@ -69,6 +74,11 @@ func NewMetrics() *Metrics {
 
 // Parked counts a rotation that has parked.
 func (m *Metrics) Parked(rotation.Request, rotation.Failure) { m.parked.Inc() }
+
+// Waited counts a write to a store that had to wait so long for its turn.
+func (m *Metrics) Waited(store string, d time.Duration) {
+	m.waitSeconds.WithLabelValues(store).Observe(d.Seconds())
+}
 
 // Ended counts a rotation that has ended.
 func (m *Metrics) Ended(r rotation.Result) {

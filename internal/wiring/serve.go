@@ -46,7 +46,7 @@ func Serve(ctx context.Context, options client.Options, settings config.Worker, 
 	for name, store := range shelf.stores {
 		shelf.stores[name] = seen.metrics.Store(name, store)
 	}
-	steps, err := stepsWith(shelf, settings)
+	steps, err := stepsWith(shelf, settings, seen.metrics.Waited)
 	if err != nil {
 		return err
 	}

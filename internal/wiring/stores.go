@@ -2,9 +2,11 @@ package wiring
 
 import (
 	"fmt"
+	"time"
 
 	"rotor/activities"
 	"rotor/internal/config"
+	"rotor/internal/pace"
 	"rotor/internal/rotation"
 	"rotor/internal/secretstore"
 	"rotor/internal/secretstore/alibabakms"
@@ -19,6 +21,8 @@ type shelf struct {
 	allowed func(store, region, secret string) bool
 	// at says in words where each store is.
 	at map[string]string
+	// writes is how fast each store may be written to.
+	writes map[string]pace.Options
 }
 
 // providers make stores. A new kind of store is one line here.
@@ -38,10 +42,11 @@ func newShelf(settings config.Worker) (*shelf, error) {
 	}
 	s := &shelf{
 		stores: map[string]secretstore.Store{}, named: map[string]config.NamedStore{}, rules: map[string]activities.Rules{},
-		at: map[string]string{}, allowed: further.Allowed(),
+		at: map[string]string{}, writes: map[string]pace.Options{}, allowed: further.Allowed(),
 	}
 	for provider := range providers {
 		own := config.NamedStore{Provider: provider, Passwords: settings.PasswordPolicy(), UsernameLimit: settings.UsernameLimit}
+		own.WritesPerSecond, _ = settings.WritesPerSecond(provider)
 		switch provider {
 		case rotation.StoreAlibabaKMS:
 			own.Endpoint, own.Network = settings.AlibabaKMSEndpoint, settings.AlibabaNetwork
@@ -71,8 +76,23 @@ func (s *shelf) add(settings config.Worker, name string, named config.NamedStore
 	}
 	s.stores[name] = made
 	s.at[name] = placeOf(named)
+	_, setting := settings.WritesPerSecond(named.Provider)
+	s.writes[name] = pace.Options{PerSecond: named.WritesPerSecond, Workers: settings.QuotaWorkers, Setting: setting}
 	s.rules[name] = activities.Rules{Passwords: named.Passwords, UsernameLimit: named.UsernameLimit, Region: named.Region}
 	return nil
+}
+
+// paced gives the stores, whose writes wait for their turn. waited may be nil.
+func (s *shelf) paced(waited func(store string, d time.Duration)) map[string]secretstore.Store {
+	all := map[string]secretstore.Store{}
+	for name, store := range s.stores {
+		options := s.writes[name]
+		if waited != nil {
+			options.Waited = func(d time.Duration) { waited(name, d) }
+		}
+		all[name] = pace.Store(name, store, options)
+	}
+	return all
 }
 
 func newAlibabaKMS(settings config.Worker, s config.NamedStore) (secretstore.Store, error) {

@@ -16,6 +16,7 @@ import (
 
 	"rotor/activities"
 	"rotor/internal/config"
+	"rotor/internal/pace"
 	"rotor/internal/payload"
 	"rotor/internal/rotation"
 	"rotor/internal/target"
@@ -101,10 +102,10 @@ func Steps(settings config.Worker) (*activities.Rotation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stepsWith(shelf, settings)
+	return stepsWith(shelf, settings, nil)
 }
 
-func stepsWith(shelf *shelf, settings config.Worker) (*activities.Rotation, error) {
+func stepsWith(shelf *shelf, settings config.Worker, waited func(store string, d time.Duration)) (*activities.Rotation, error) {
 	sql, err := mysql.New(mysql.Options{CAFiles: filepath.SplitList(settings.MySQLCA), AllowMissing: settings.AllowMissing()})
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", rotation.TargetMySQL, err)
@@ -118,7 +119,7 @@ func stepsWith(shelf *shelf, settings config.Worker) (*activities.Rotation, erro
 		return nil, err
 	}
 	return &activities.Rotation{
-		Stores:         shelf.stores,
+		Stores:         shelf.paced(waited),
 		Rules:          shelf.rules,
 		Allowed:        shelf.allowed,
 		Targets:        map[string]target.Target{rotation.TargetMySQL: sql, rotation.TargetApsaraRDS: apsara},
@@ -127,9 +128,17 @@ func stepsWith(shelf *shelf, settings config.Worker) (*activities.Rotation, erro
 		Now:            time.Now,
 		Pause:          pause,
 		LongestAttempt: settings.StepTimeout,
-		TargetSlots:    &activities.Slots{Limit: settings.MaxPerTarget},
+		TargetSlots:    &activities.Slots{Limit: settings.MaxPerTarget, Pace: paceOfTargets(settings)},
 		StoreSlots:     &activities.Slots{Limit: settings.MaxPerStore},
 	}, nil
+}
+
+// paceOfTargets is nil where steps may begin as often as they come.
+func paceOfTargets(settings config.Worker) func(place string) time.Duration {
+	if settings.StepsPerTarget == 0 {
+		return nil
+	}
+	return pace.NewPlaces(settings.StepsPerTarget, settings.QuotaWorkers, time.Now).Try
 }
 
 func pause(ctx context.Context, d time.Duration) error {

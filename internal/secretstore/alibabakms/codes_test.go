@@ -1,6 +1,7 @@
 package alibabakms_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -95,6 +96,9 @@ func TestCodes(t *testing.T) {
 			_, err := store.ReadCurrent(t.Context(), ref)
 			requireKind(t, err, c.kind, c.code, "read the current version of secret db/app in cn-hangzhou", c.words, id)
 			require.NotContains(t, err.Error(), "string to sign")
+			e, ok := errors.AsType[*rotation.Error](err)
+			require.True(t, ok)
+			require.Equal(t, c.words == "no more requests", e.Throttled)
 		})
 	}
 }

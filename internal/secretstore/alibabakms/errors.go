@@ -3,6 +3,7 @@ package alibabakms
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"rotor/internal/alibabacloud"
@@ -64,6 +65,7 @@ func (s *Store) classify(a attempt, err error) *rotation.Error {
 	}
 	failed := f.Judge(a.writes, s.route.Advice(f), func() (rotation.Kind, string) { return a.meaning(f) }).Error(a.failed)
 	failed.Gone = f.Code == codeDeleting || f.Code == codeNotFound && failed.Kind == rotation.Permanent
+	failed.Throttled = f.Cause == wire.Answered && (f.Status == http.StatusTooManyRequests || alibabacloud.IsThrottling(f.Code))
 	switch {
 	case f.Cause == wire.Answered && isDenied(f.Code):
 		failed.Finding = rotation.FindingPermission

@@ -2,6 +2,7 @@ package awssecretsmanager
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -93,6 +94,7 @@ func (a attempt) classify(f *wire.Failure) *rotation.Error {
 		return m.kind, m.text
 	}).Error(a.failed)
 	failed.Gone = f.Code == codeNotFound && failed.Kind == rotation.Permanent
+	failed.Throttled = f.Cause == wire.Answered && isThrottling(f)
 	if f.Cause == wire.Answered && strings.HasPrefix(f.Code, "AccessDenied") {
 		failed.Finding = rotation.FindingPermission
 	}
@@ -121,7 +123,7 @@ func commonMeaning(f *wire.Failure) (meaning, bool) {
 	if m, known := meanings[f.Code]; known {
 		return m, true
 	}
-	if _, throttled := retry.DefaultThrottleErrorCodes[f.Code]; throttled {
+	if isThrottling(f) {
 		return meaning{rotation.Retryable, "it takes no more requests from this account at the moment"}, true
 	}
 	switch {
@@ -133,6 +135,12 @@ func commonMeaning(f *wire.Failure) (meaning, bool) {
 		return meaning{rotation.Permanent, "it forbids this"}, true
 	}
 	return meaning{}, false
+}
+
+// isThrottling says whether an answer means that there are too many calls.
+func isThrottling(f *wire.Failure) bool {
+	_, throttled := retry.DefaultThrottleErrorCodes[f.Code]
+	return throttled && f.Code != codeLimit || f.Status == http.StatusTooManyRequests
 }
 
 // permissionAdvice names what the worker's identity lacks. The code is the same for the secret and for its key.

@@ -3,6 +3,7 @@ package awssecretsmanager_test
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -95,6 +96,9 @@ func TestCodes(t *testing.T) {
 				_, err := store.ReadCurrent(t.Context(), ref)
 				requireKind(t, err, c.kind, c.code, "read the current version of secret db/app in eu-central-1", c.words, request)
 				require.NotContains(t, err.Error(), "quoted")
+				e, ok := errors.AsType[*rotation.Error](err)
+				require.True(t, ok)
+				require.Equal(t, c.words == "no more requests", e.Throttled)
 			})
 		}
 	}
