@@ -24,6 +24,7 @@ import (
 type place struct {
 	client.Client
 	address string
+	server  *devtemporal.Server
 }
 
 func newPlace(t *testing.T) *place {
@@ -34,11 +35,11 @@ func newPlace(t *testing.T) *place {
 	c, err := client.Dial(client.Options{HostPort: server.Address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return &place{c, server.Address}
+	return &place{c, server.Address, server}
 }
 
 // here is the stack that tests share; each has secrets of its own.
-func here() *place { return &place{temporal, stack.Temporal.Address} }
+func here() *place { return &place{temporal, stack.Temporal.Address, stack.Temporal} }
 
 func (p *place) env() how { return withEnv("TEMPORAL_ADDRESS=" + p.address) }
 
@@ -316,6 +317,10 @@ func TestApplyThatFails(t *testing.T) {
 	p := here()
 	wrong := run(t, []string{"apply", "-f", "-"}, withStdin(twoMistakes), p.env())
 	require.Equal(t, cli.ExitUsage, wrong.code)
+	for _, command := range []string{"plan", "apply"} {
+		none := run(t, []string{command, "-f", "-", "--label", "team=nobody"}, withStdin("rotations: [{secret: a, region: r-1, schedule: {every: 30d}}]\n"), p.env())
+		require.Equal(t, finished{code: cli.ExitRefused, stderr: "starter: no entry has label team=nobody\n"}, none)
+	}
 	require.Empty(t, wrong.stdout)
 	require.Contains(t, wrong.stderr, "stdin:6:5: regoin: unknown field")
 	for id := range p.list(t) {

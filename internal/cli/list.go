@@ -56,7 +56,14 @@ Exit codes: 0 done, 2 wrong command line or no connection, 130 Ctrl-C.`,
   starter list --label team=orders --output json
   starter list --watch
   starter list --watch=10s --ages temporal`,
-		Args: noArguments,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && cmd.Flags().Changed("watch") {
+				if _, err := time.ParseDuration(args[0]); err == nil {
+					return usagef("list takes no arguments, but there is %q; did you mean --watch=%s?", args[0], args[0])
+				}
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
 	}
 	c.choice.bind(cmd)
