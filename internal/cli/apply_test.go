@@ -187,6 +187,23 @@ func TestManyEntries(t *testing.T) {
 	p.shows(t, left+3-left/20)
 }
 
+// A server that is away for a moment does not break off an apply, and what became of each entry is told as it is.
+func TestApplyWhileTemporalRestarts(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	applying := start(t, []string{"apply", "-f", "-", "-o", "json"}, withStdin(manyEntries(400, -1)), p.env())
+	eventually(t, time.Minute, "the first schedules", func() bool { return len(p.list(t)) > 0 })
+	require.NoError(t, p.server.Kill())
+	require.NoError(t, p.server.Restart(t.Context()))
+	f := applying.waitAtMost(5 * time.Minute)
+	require.Zero(t, f.code, f.stderr)
+	r := applyReport(t, f)
+	require.Equal(t, 400, r.Created)
+	require.Zero(t, r.Changed+r.Unchanged+r.Failed)
+	p.shows(t, 400)
+	require.Equal(t, "Plan: 0 to create, 0 to change, 0 to delete, 400 unchanged.\n", run(t, []string{"plan", "-f", "-"}, withStdin(manyEntries(400, -1)), p.env()).stdout)
+}
+
 func TestApplyFieldByField(t *testing.T) {
 	t.Parallel()
 	p := here()
