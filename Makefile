@@ -25,6 +25,8 @@ PROOFS    = ./internal/trial ./internal/model
 # What chaos is drawn from, and how many secrets are rotated: make chaos CHAOS_SEED=7 CHAOS_SECRETS=20.
 CHAOS_SEED    = 1
 CHAOS_SECRETS = 200
+# How many entries the manifest of make manifest-size has, a multiple of 200.
+ENTRIES = 10000
 # How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
 NONSTOP   = 1000
 # The end-to-end tests that are run on each server.
@@ -51,6 +53,10 @@ test-full: prepare ## run all tests, and every crash and fault instead of a samp
 .PHONY: chaos
 chaos: prepare ## rotate 200 secrets at once while workers are killed and servers restarted, then audit all
 	go test -count=1 -timeout 45m -v -run TestChaos ./internal/chaos -args -seed $(CHAOS_SEED) -secrets $(CHAOS_SECRETS)
+
+.PHONY: manifest-size
+manifest-size: prepare ## apply, plan, list and prune a manifest of 10,000 entries, and tell how long each takes
+	go test -count=1 -timeout 60m -v -run TestManyEntries ./internal/cli -args -entries $(ENTRIES)
 
 .PHONY: test-matrix
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three

@@ -75,6 +75,13 @@ func (t Timing) inspectOptions(ctx workflow.Context, summary string) workflow.Co
 	return workflow.WithActivityOptions(ctx, options)
 }
 
+// agesOptions are Ages's: a list waits for it, and shows what is known without.
+func (t Timing) agesOptions(ctx workflow.Context, summary string) workflow.Context {
+	options := workflow.GetActivityOptions(t.options(ctx, summary))
+	options.ScheduleToCloseTimeout, options.RetryPolicy = t.Attempt, &temporal.RetryPolicy{MaximumAttempts: 1}
+	return workflow.WithActivityOptions(ctx, options)
+}
+
 // followOptions are Follow's: a rotation may be parked for days, and looking at it costs little.
 func (t Timing) followOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{

@@ -102,6 +102,9 @@ func (c *applyCall) run(ctx context.Context, do func(context.Context, []schedule
 	if c.manifest, err = c.readManifest(&c.manifestFlags, c.output); err != nil {
 		return err
 	}
+	if !c.choice.all() && len(c.manifest.Rotations) > 0 && len(c.chosen(c.manifest)) == 0 {
+		return failf("no entry has %s", c.choice.words())
+	}
 	if c.client, err = c.dial(ctx, &c.connection); err != nil {
 		return err
 	}

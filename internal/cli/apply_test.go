@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,6 +24,7 @@ import (
 type place struct {
 	client.Client
 	address string
+	server  *devtemporal.Server
 }
 
 func newPlace(t *testing.T) *place {
@@ -33,11 +35,11 @@ func newPlace(t *testing.T) *place {
 	c, err := client.Dial(client.Options{HostPort: server.Address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return &place{c, server.Address}
+	return &place{c, server.Address, server}
 }
 
 // here is the stack that tests share; each has secrets of its own.
-func here() *place { return &place{temporal, stack.Temporal.Address} }
+func here() *place { return &place{temporal, stack.Temporal.Address, stack.Temporal} }
 
 func (p *place) env() how { return withEnv("TEMPORAL_ADDRESS=" + p.address) }
 
@@ -59,7 +61,7 @@ func (p *place) list(t *testing.T) map[string]*client.ScheduleListEntry {
 func (p *place) shows(t *testing.T, n int) map[string]*client.ScheduleListEntry {
 	t.Helper()
 	var all map[string]*client.ScheduleListEntry
-	eventually(t, 30*time.Second, fmt.Sprintf("%d schedules", n), func() bool {
+	eventually(t, time.Minute+time.Duration(n)*30*time.Millisecond, fmt.Sprintf("%d schedules", n), func() bool {
 		all = p.list(t)
 		return len(all) == n
 	})
@@ -86,8 +88,8 @@ func applyReport(t *testing.T, f finished) (r cli.ApplyReport) {
 	return r
 }
 
-// thousand is a manifest with n entries; one of them, number odd, has an interval of its own.
-func thousand(n, odd int) string {
+// manyEntries is a manifest with n entries; one of them, number odd, has an interval of its own.
+func manyEntries(n, odd int) string {
 	var b strings.Builder
 	b.WriteString("name: many\ndefaults: {region: cn-hangzhou, schedule: {every: 30d, jitter: 2h}}\nrotations:\n")
 	for i := range n {
@@ -100,30 +102,37 @@ func thousand(n, odd int) string {
 	return b.String()
 }
 
-func TestAThousandEntries(t *testing.T) {
+// entries is how many entries the manifest of TestManyEntries has: make manifest-size ENTRIES=10000.
+var entries = flag.Int("entries", 1000, "how many entries TestManyEntries applies, a multiple of 200")
+
+func TestManyEntries(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
-	// On a busy machine, a thousand schedules take their time.
+	p, n := newPlace(t), *entries
+	left := n * 9 / 10
+	// On a busy machine, a thousand schedules take their time. How long each command takes is told with -v.
 	starter := func(text string, line ...string) finished {
-		return start(t, line, withStdin(text), p.env()).waitAtMost(5 * time.Minute)
+		began := time.Now()
+		f := start(t, line, withStdin(text), p.env()).waitAtMost(time.Duration(n) * 300 * time.Millisecond)
+		t.Logf("%6.1f s  starter %s", time.Since(began).Seconds(), strings.Join(line, " "))
+		return f
 	}
 	apply := func(text string, more ...string) finished {
 		return starter(text, append([]string{"apply", "-f", "-"}, more...)...)
 	}
 	// What others made stays.
 	require.Zero(t, run(t, []string{"schedule", "by/hand", "-r", "cn-hangzhou", "--every", "30d"}, p.env()).code)
-	require.Zero(t, apply("name: another\nrotations: [{secret: of/another, region: cn-hangzhou, schedule: {every: 30d}}]\n").code)
+	require.Zero(t, run(t, []string{"apply", "-f", "-"}, withStdin("name: another\nrotations: [{secret: of/another, region: cn-hangzhou, schedule: {every: 30d}}]\n"), p.env()).code)
 	_, err := p.ScheduleClient().Create(t.Context(), client.ScheduleOptions{ID: "rotor/alibaba-kms/cn-hangzhou/else", Action: &client.ScheduleWorkflowAction{
 		ID: "else", Workflow: "Else", TaskQueue: "else"}})
 	require.NoError(t, err)
 
-	made := apply(thousand(1000, -1), "-o", "json")
+	made := apply(manyEntries(n, -1), "-o", "json")
 	require.Zero(t, made.code, made.stderr)
 	r := applyReport(t, made)
-	require.Equal(t, 1000, r.Created)
+	require.Equal(t, n, r.Created)
 	require.Zero(t, r.Changed+r.Deleted+r.Unchanged+r.Failed)
-	all := p.shows(t, 1003)
-	for i := range 1000 {
+	all := p.shows(t, n+3)
+	for i := range n {
 		id := fmt.Sprintf("rotor/alibaba-kms/cn-hangzhou/team%d/db%d", i%20, i)
 		e := all[id]
 		require.NotNil(t, e, id)
@@ -139,39 +148,60 @@ func TestAThousandEntries(t *testing.T) {
 	action := d.Schedule.Action.(*client.ScheduleWorkflowAction)
 	require.Equal(t, "scheduled/alibaba-kms/cn-hangzhou/team7/db7", action.ID)
 	require.Equal(t, "rotor", action.TaskQueue)
-	require.WithinDuration(t, time.Now().Add(30*24*time.Hour), d.Info.NextActionTimes[0], 3*time.Hour)
+	require.WithinDuration(t, d.Info.CreatedAt.Add(30*24*time.Hour), d.Info.NextActionTimes[0], 3*time.Hour)
 
-	again := apply(thousand(1000, -1))
-	require.Equal(t, finished{stdout: "Applied: 0 created, 0 changed, 0 deleted, 1000 unchanged.\n"}, again)
+	again := apply(manyEntries(n, -1))
+	require.Equal(t, finished{stdout: fmt.Sprintf("Applied: 0 created, 0 changed, 0 deleted, %d unchanged.\n", n)}, again)
 	require.Zero(t, p.schedule(t, "rotor/alibaba-kms/cn-hangzhou/team7/db7").Info.LastUpdateAt.Unix(), "it was not touched")
 
-	planned := starter(thousand(1000, 7), "plan", "-f", "-", "--exit-code")
+	listed := starter("", "list")
+	require.Zero(t, listed.code, listed.stderr)
+	require.True(t, strings.HasSuffix(listed.stdout, fmt.Sprintf("\n%d secrets: %d unknown.\n", n+2, n+2)), "it ends otherwise")
+
+	planned := starter(manyEntries(n, 7), "plan", "-f", "-", "--exit-code")
 	require.Equal(t, cli.ExitRefused, planned.code)
 	require.Equal(t, "~ team7/db7  alibaba-kms cn-hangzhou\n    every: 30d -> 28d\n    catch-up window: 30d -> 28d\n"+
-		"Plan: 0 to create, 1 to change, 0 to delete, 999 unchanged.\n", planned.stdout)
+		fmt.Sprintf("Plan: 0 to create, 1 to change, 0 to delete, %d unchanged.\n", n-1), planned.stdout)
 	require.Equal(t, 30*24*time.Hour, p.schedule(t, "rotor/alibaba-kms/cn-hangzhou/team7/db7").Schedule.Spec.Intervals[0].Every, "a plan changes nothing")
-	changed := apply(thousand(1000, 7))
+	changed := apply(manyEntries(n, 7))
 	require.Equal(t, strings.Replace(planned.stdout, "Plan: 0 to create, 1 to change, 0 to delete", "Applied: 0 created, 1 changed, 0 deleted", 1), changed.stdout)
 	d = p.schedule(t, "rotor/alibaba-kms/cn-hangzhou/team7/db7")
 	require.Equal(t, 28*24*time.Hour, d.Schedule.Spec.Intervals[0].Every)
 	require.NotZero(t, d.Info.LastUpdateAt.Unix())
-	require.Equal(t, finished{stdout: "Plan: 0 to create, 0 to change, 0 to delete, 1000 unchanged.\n"},
-		starter(thousand(1000, 7), "plan", "-f", "-", "--exit-code", "--prune"))
+	require.Equal(t, finished{stdout: fmt.Sprintf("Plan: 0 to create, 0 to change, 0 to delete, %d unchanged.\n", n)},
+		starter(manyEntries(n, 7), "plan", "-f", "-", "--exit-code", "--prune"))
 
-	require.Equal(t, "Applied: 0 created, 0 changed, 0 deleted, 900 unchanged.\n", apply(thousand(900, 7)).stdout, "without --prune, what is no longer there stays")
-	pruned := applyReport(t, apply(thousand(900, 7), "--prune", "-o", "json"))
-	require.Equal(t, []int{0, 0, 100, 900}, []int{pruned.Created, pruned.Changed, pruned.Deleted, pruned.Unchanged})
-	all = p.shows(t, 903)
-	for _, id := range []string{"by/hand", "of/another", "else", "team19/db899"} {
+	require.Equal(t, fmt.Sprintf("Applied: 0 created, 0 changed, 0 deleted, %d unchanged.\n", left), apply(manyEntries(left, 7)).stdout, "without --prune, what is no longer there stays")
+	pruned := applyReport(t, apply(manyEntries(left, 7), "--prune", "-o", "json"))
+	require.Equal(t, []int{0, 0, n - left, left}, []int{pruned.Created, pruned.Changed, pruned.Deleted, pruned.Unchanged})
+	all = p.shows(t, left+3)
+	for _, id := range []string{"by/hand", "of/another", "else", fmt.Sprintf("team19/db%d", left-1)} {
 		require.NotNil(t, all["rotor/alibaba-kms/cn-hangzhou/"+id], id)
 	}
-	require.Nil(t, all["rotor/alibaba-kms/cn-hangzhou/team0/db900"])
+	require.Nil(t, all[fmt.Sprintf("rotor/alibaba-kms/cn-hangzhou/team0/db%d", left)])
 
-	deleted := starter(thousand(900, 7), "delete", "-f", "-", "--label", "team=team3")
+	deleted := starter(manyEntries(left, 7), "delete", "-f", "-", "--label", "team=team3")
 	require.Zero(t, deleted.code, deleted.stderr)
 	require.Contains(t, deleted.stdout, "team3/db23  alibaba-kms cn-hangzhou  deleted\n")
-	require.Contains(t, deleted.stdout, "\n45 schedules deleted, 0 without a schedule, 0 failed.\n")
-	p.shows(t, 858)
+	require.Contains(t, deleted.stdout, fmt.Sprintf("\n%d schedules deleted, 0 without a schedule, 0 failed.\n", left/20))
+	p.shows(t, left+3-left/20)
+}
+
+// A server that is away for a moment does not break off an apply, and what became of each entry is told as it is.
+func TestApplyWhileTemporalRestarts(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	applying := start(t, []string{"apply", "-f", "-", "-o", "json"}, withStdin(manyEntries(400, -1)), p.env())
+	eventually(t, time.Minute, "the first schedules", func() bool { return len(p.list(t)) > 0 })
+	require.NoError(t, p.server.Kill())
+	require.NoError(t, p.server.Restart(t.Context()))
+	f := applying.waitAtMost(5 * time.Minute)
+	require.Zero(t, f.code, f.stderr)
+	r := applyReport(t, f)
+	require.Equal(t, 400, r.Created)
+	require.Zero(t, r.Changed+r.Unchanged+r.Failed)
+	p.shows(t, 400)
+	require.Equal(t, "Plan: 0 to create, 0 to change, 0 to delete, 400 unchanged.\n", run(t, []string{"plan", "-f", "-"}, withStdin(manyEntries(400, -1)), p.env()).stdout)
 }
 
 func TestApplyFieldByField(t *testing.T) {
@@ -304,6 +334,10 @@ func TestApplyThatFails(t *testing.T) {
 	p := here()
 	wrong := run(t, []string{"apply", "-f", "-"}, withStdin(twoMistakes), p.env())
 	require.Equal(t, cli.ExitUsage, wrong.code)
+	for _, command := range []string{"plan", "apply"} {
+		none := run(t, []string{command, "-f", "-", "--label", "team=nobody"}, withStdin("rotations: [{secret: a, region: r-1, schedule: {every: 30d}}]\n"), p.env())
+		require.Equal(t, finished{code: cli.ExitRefused, stderr: "starter: no entry has label team=nobody\n"}, none)
+	}
 	require.Empty(t, wrong.stdout)
 	require.Contains(t, wrong.stderr, "stdin:6:5: regoin: unknown field")
 	for id := range p.list(t) {
@@ -325,11 +359,11 @@ func TestApplyThatFails(t *testing.T) {
 func TestProgressOnATerminal(t *testing.T) {
 	t.Parallel()
 	p := here()
-	f := run(t, []string{"apply", "-f", "-"}, withStdin(thousand(40, -1)), p.env(), onTerminal)
+	f := run(t, []string{"apply", "-f", "-"}, withStdin(manyEntries(40, -1)), p.env(), onTerminal)
 	require.Zero(t, f.code, f.stderr)
 	require.Contains(t, f.stdout, " 40 of 40")
 	require.Contains(t, f.stdout, "━")
 	require.Contains(t, f.stdout, "Applied: 40 created")
-	require.NotContains(t, run(t, []string{"apply", "-f", "-"}, withStdin(thousand(45, -1)), p.env()).stdout, "━", "in a file there is no bar")
-	require.NotContains(t, run(t, []string{"apply", "-f", "-", "-o", "json"}, withStdin(thousand(50, -1)), p.env(), onTerminal).stdout, "━", "nor in JSON")
+	require.NotContains(t, run(t, []string{"apply", "-f", "-"}, withStdin(manyEntries(45, -1)), p.env()).stdout, "━", "in a file there is no bar")
+	require.NotContains(t, run(t, []string{"apply", "-f", "-", "-o", "json"}, withStdin(manyEntries(50, -1)), p.env(), onTerminal).stdout, "━", "nor in JSON")
 }

@@ -139,8 +139,11 @@ func (c *historyCall) pastRotation(ctx context.Context, temporal client.Client, 
 		return p, err
 	}
 	p.Outcome, p.Result, p.Reason = rotation.Outcome(how.Outcome()), how.Result, how.Text
-	if how.Result != nil && how.Result.Reason != nil {
+	switch {
+	case how.Result != nil && how.Result.Reason != nil:
 		p.Reason = how.Result.Reason.Text
+	case p.Outcome == rotation.Rotated:
+		p.Reason = ""
 	}
 	return p, nil
 }

@@ -24,6 +24,7 @@ type listCall struct {
 	states []string
 	every  time.Duration
 	output *word
+	from   *word
 }
 
 // leastWatch is how often --watch looks at most.
@@ -45,15 +46,24 @@ interval, and when the next rotation is due. What needs attention comes first:
   unknown   no rotation is known
   fine      the latest rotation is Rotated
 
-It asks Temporal alone. The age counts from the latest rotation that was Rotated; it is not known where that is longer ago than
-the namespace keeps workflows. Times are shown in the schedule's zone.
+The age is that of the current version in the store, which workers look up for secrets that have a schedule (they read no value). Where no
+worker answers within 30 seconds, and with --ages temporal, it counts from the latest rotation that was Rotated, is marked with *, and is
+not known where that is longer ago than the namespace keeps workflows. Times are shown in the schedule's zone.
 
 Exit codes: 0 done, 2 wrong command line or no connection, 130 Ctrl-C.`,
 		Example: `  starter list
   starter list --state parked,failing,overdue
   starter list --label team=orders --output json
-  starter list --watch`,
-		Args: noArguments,
+  starter list --watch
+  starter list --watch=10s --ages temporal`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && cmd.Flags().Changed("watch") {
+				if _, err := time.ParseDuration(args[0]); err == nil {
+					return usagef("list takes no arguments, but there is %q; did you mean --watch=%s?", args[0], args[0])
+				}
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
 	}
 	c.choice.bind(cmd)
@@ -65,6 +75,8 @@ Exit codes: 0 done, 2 wrong command line or no connection, 130 Ctrl-C.`,
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp)) // fails for no flag only
 	cmd.Flags().DurationVarP(&c.every, "watch", "w", 0, "look again and again, so often")
 	cmd.Flags().Lookup("watch").NoOptDefVal = "2s"
+	c.from = &word{agesFromStore, []string{agesFromStore, agesFromTemporal}}
+	c.from.flag(cmd, "ages", "", "who is asked how old credentials are")
 	c.output = tableFlag(cmd)
 	c.connection.bind(cmd)
 	_ = cmd.Flags().MarkHidden("task-queue") // taken, so that the flags of one command fit another
@@ -85,13 +97,23 @@ func (c *listCall) run(ctx context.Context) error {
 		return err
 	}
 	defer temporal.Close()
+	var asking *ages
+	if c.from.value == agesFromStore {
+		asking = &ages{app: c.app, connection: &c.connection, client: temporal, known: map[string]answer{}}
+	}
 	for {
-		list, err := c.look(ctx, temporal)
-		if err != nil {
+		list, err := c.look(ctx, temporal, asking)
+		switch {
+		case err != nil && ctx.Err() != nil && c.every > 0:
+			return exit(ExitInterrupted)
+		case err != nil:
 			return c.explain(ctx, "look up the rotations in", err)
 		}
 		if c.every > 0 && c.Terminal && !c.dumb() && c.output.value == outputTable {
 			c.printf("\x1b[H\x1b[2J")
+		}
+		if asking != nil {
+			asking.tell(list)
 		}
 		if err := c.show(list, time.Now()); err != nil || c.every == 0 {
 			return err
@@ -104,7 +126,7 @@ func (c *listCall) run(ctx context.Context) error {
 	}
 }
 
-func (c *listCall) look(ctx context.Context, temporal client.Client) ([]*overview.Secret, error) {
+func (c *listCall) look(ctx context.Context, temporal client.Client, asking *ages) ([]*overview.Secret, error) {
 	schedules, err := c.schedules(temporal).List(ctx)
 	if err != nil {
 		return nil, err
@@ -116,6 +138,9 @@ func (c *listCall) look(ctx context.Context, temporal client.Client) ([]*overvie
 		}
 		return c.takes(s.Store, s.Region, labels)
 	}}
+	if asking != nil {
+		looker.Ages = asking.read
+	}
 	all, err := looker.Look(ctx, schedules)
 	if err != nil || len(c.states) == 0 {
 		return all, err
@@ -133,9 +158,14 @@ type SecretReport struct {
 	Outcome rotation.Outcome `json:",omitempty"`
 	Ended   time.Time        `json:",omitzero"`
 	Reason  string           `json:",omitempty"`
-	// Rotated is when the current credential became current, AgeSeconds how old it is; absent where it is not known.
-	Rotated    time.Time `json:",omitzero"`
-	AgeSeconds int64     `json:",omitempty"`
+	// Rotated is when the latest rotation ended that was Rotated, as far as Temporal knows; Written when the current version was written, as
+	// the store says. AgeUnread says why that could not be seen, where it was asked.
+	Rotated   time.Time `json:",omitzero"`
+	Written   time.Time `json:",omitzero"`
+	AgeUnread string    `json:",omitempty"`
+	// AgeSeconds is how old the current credential is, AgeFrom who says so: store or temporal; absent where it is not known.
+	AgeSeconds *int64 `json:",omitempty"`
+	AgeFrom    string `json:",omitempty"`
 	// IntervalSeconds is how long a credential is to be current at most.
 	IntervalSeconds int64 `json:",omitempty"`
 	// Running is when the rotation started that runs.
@@ -145,7 +175,14 @@ type SecretReport struct {
 
 func secretReport(s *overview.Secret, now time.Time) SecretReport {
 	r := SecretReport{Secret: s.Secret, Store: s.Store, Region: s.Region, State: s.State, Since: s.Since, Outcome: s.Outcome, Ended: s.Ended, Reason: s.Reason,
-		Rotated: s.Rotated, AgeSeconds: int64(s.Age(now).Seconds()), Running: s.Running}
+		Rotated: s.Rotated, Written: s.Written, AgeUnread: s.Unread, Running: s.Running}
+	if !s.Begun().IsZero() {
+		seconds := int64(s.Age(now).Seconds())
+		r.AgeSeconds, r.AgeFrom = &seconds, agesFromTemporal
+		if !s.Written.IsZero() {
+			r.AgeFrom = agesFromStore
+		}
+	}
 	if s.Schedule != nil {
 		r.Schedule, r.IntervalSeconds = scheduleReport(s.Schedule), int64(s.Schedule.Every.Seconds())
 	}
@@ -185,7 +222,11 @@ func (c *listCall) show(list []*overview.Secret, now time.Time) error {
 			words = append(words, fmt.Sprintf("%d %s", counts[state], state))
 		}
 	}
-	c.printf("\n%s: %s.\n", counted(len(list), "secret"), strings.Join(words, ", "))
+	c.printf("\n")
+	if slices.ContainsFunc(list, func(s *overview.Secret) bool { return s.Written.IsZero() && !s.Rotated.IsZero() }) {
+		c.printf("* since the latest rotation that Temporal knows; the store was not asked, or did not say.\n")
+	}
+	c.printf("%s: %s.\n", counted(len(list), "secret"), strings.Join(words, ", "))
 	return nil
 }
 
@@ -215,9 +256,13 @@ func latestText(s *overview.Secret, now time.Time) string {
 	return string(s.Outcome) + ", " + shortDuration(now.Sub(s.Ended)) + " ago"
 }
 
+// ageText marks what the store did not say.
 func ageText(s *overview.Secret, now time.Time) string {
-	if s.Rotated.IsZero() {
+	switch {
+	case s.Begun().IsZero():
 		return "-"
+	case s.Written.IsZero():
+		return shortDuration(s.Age(now)) + "*"
 	}
 	return shortDuration(s.Age(now))
 }

@@ -69,7 +69,8 @@ func TestListAndHistory(t *testing.T) {
 	require.True(t, all[2].Schedule.Paused)
 	require.Contains(t, all[2].Schedule.Note, ": freeze")
 	require.Equal(t, unknown.Name, all[3].Secret)
-	require.Zero(t, all[3].AgeSeconds)
+	require.Equal(t, "store", all[3].AgeFrom, "no rotation is known, and the store knows the age")
+	require.Zero(t, all[3].Rotated)
 	require.Equal(t, rotation.Rotated, all[4].Outcome)
 	require.EqualValues(t, 30*24*3600, all[4].IntervalSeconds)
 	require.Equal(t, "ada", all[4].Schedule.Owner)
@@ -101,6 +102,8 @@ func TestListAndHistory(t *testing.T) {
 	past := run(t, words("history", failing))
 	require.Zero(t, past.code, past.stderr)
 	inOrder(t, past.stdout, "STARTED", "OUTCOME", "Refused", "its own id", "grace", "\n", "Rotated", failing.Account+"_rt", "its own id")
+	rotated := run(t, words("history", fine))
+	require.True(t, strings.HasSuffix(rotated.stdout, "its own id  \n"), "there is no reason to give: %s", rotated.stdout)
 	var list []cli.PastRotation
 	require.NoError(t, json.Unmarshal([]byte(run(t, words("history", failing, "-o", "json", "--limit", "1")).stdout), &list))
 	require.Len(t, list, 1)

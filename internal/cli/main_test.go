@@ -97,6 +97,11 @@ var quick = map[string]string{
 
 // startWorker starts a worker on the stack, in this process.
 func startWorker(queue string, more ...map[string]string) (stop func() error, err error) {
+	return startWorkerAt(clientOptions(), queue, more...)
+}
+
+// startWorkerAt starts one for another Temporal server.
+func startWorkerAt(at client.Options, queue string, more ...map[string]string) (stop func() error, err error) {
 	var settings config.Worker
 	known := settings.Settings()
 	if err := known.Load(func(name string) (string, bool) {
@@ -112,7 +117,7 @@ func startWorker(queue string, more ...map[string]string) (stop func() error, er
 	settings.TaskQueue = queue
 	ctx, cancel := context.WithCancel(context.Background())
 	served, polling := make(chan error, 1), make(chan struct{})
-	go func() { served <- wiring.Serve(ctx, clientOptions(), settings, func() { close(polling) }) }()
+	go func() { served <- wiring.Serve(ctx, at, settings, func() { close(polling) }) }()
 	select {
 	case err := <-served:
 		cancel()

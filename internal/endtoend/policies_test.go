@@ -10,8 +10,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 	sdktemporal "go.temporal.io/sdk/temporal"
 
 	"rotor/internal/cloudsim"
@@ -185,6 +187,7 @@ func TestLeastPolicies(t *testing.T) {
 			l := limitedWorker(t, secret, allow)
 			course.run(t, l, secret)
 			checkUnder(t, l, secret)
+			ageUnder(t, l, secret)
 			unused := slices.Clone(allow)
 			for _, r := range l.requests() {
 				if len(r.Faults) == 0 {
@@ -206,6 +209,23 @@ func checkUnder(t *testing.T, l limited, secret devstack.Secret) {
 	found := checkOf(t, startCheck(t, l.queue, secret, nil))
 	require.True(t, found.Fine(), found.Findings)
 	require.NotEmpty(t, found.Changes)
+}
+
+// ageUnder reads the age of a secret's current version, for which no value is read.
+func ageUnder(t *testing.T, l limited, secret devstack.Secret) {
+	t.Helper()
+	before := len(l.requests())
+	run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: l.queue, WorkflowExecutionTimeout: time.Minute},
+		rotation.AgesWorkflowType, rotation.AgesRequest{Secrets: []rotation.AgeOf{{Store: secret.Store, Region: secret.Region, Secret: secret.Name}}})
+	require.NoError(t, err)
+	var found rotation.Ages
+	require.NoError(t, run.Get(t.Context(), &found))
+	require.Len(t, found.Ages, 1)
+	require.Empty(t, found.Ages[0].Problem)
+	require.WithinDuration(t, time.Now(), found.Ages[0].Written, 10*time.Minute)
+	for _, r := range l.requests()[before:] {
+		require.Contains(t, []string{"ListSecretVersionIds", "DescribeSecret"}, r.Action)
+	}
 }
 
 // recipePolicy is the one that the Function Compute recipe gives its function.

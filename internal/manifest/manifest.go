@@ -85,7 +85,10 @@ func (r *reading) wrong(file, text string) {
 
 func (r *reading) path(path string) {
 	if path == "-" {
-		r.read("stdin", r.Stdin)
+		if !r.known[path] {
+			r.read("stdin", r.Stdin)
+		}
+		r.known[path] = true
 		return
 	}
 	info, err := os.Stat(path)
@@ -196,8 +199,12 @@ func (r *reading) check(d *draft, f *yamlfile.File, item ast.Node) (Rotation, bo
 	switch _, there := d.at["schedule"]; {
 	case !there:
 		d.wrong("schedule", "missing; wanted: one like {every: 30d}")
-	case !d.broken:
-		for _, problem := range append(d.clocks(), one.Rule.Problems(r.Bounds, provider)...) {
+	default:
+		problems := one.Rule.PartProblems(r.Bounds, provider)
+		if !d.broken {
+			problems = append(d.clocks(), one.Rule.Problems(r.Bounds, provider)...)
+		}
+		for _, problem := range problems {
 			d.wrong(strings.TrimSuffix("schedule."+problem.Field, "."), problem.Text)
 		}
 	}

@@ -137,6 +137,45 @@ rotations:
 	require.NotContains(t, strings.Join(problems, "\n"), "hunter2", "what may be a password is not quoted")
 }
 
+// A part of a schedule that can't be read does not hide what is wrong with the others.
+func TestMistakesInOneSchedule(t *testing.T) {
+	t.Parallel()
+	_, problems := read(`defaults: {region: r-1}
+rotations:
+  - secret: one
+    schedule:
+      calendar: {daysOfMonth: [32], months: [13], daysOfWeek: [foo], at: 3}
+      timeZone: Mars/Olympus
+  - secret: two
+    schedule: {every: 20h, jitter: soon}
+  - secret: three
+    schedule: {calendar: {daysOfMonth: [0], at: 03:00}, timeZone: Mars/Olympus}
+  - secret: arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders/db-AbCdEf
+    region: eu-west-1
+    schedule: {every: 30d}
+`)
+	require.Equal(t, []string{
+		"stdin:5:18: schedule.calendar.daysOfMonth: 32 is out of range: 1 to 31",
+		"stdin:5:37: schedule.calendar.months: 13 is out of range: 1 to 12",
+		"stdin:5:64: daysOfWeek: no day of the week; wanted: mon, tue, wed, thu, fri, sat, sun",
+		"stdin:5:70: at: no time of day; wanted: one like 03:00",
+		"stdin:6:7: schedule.timeZone: no time zone of that name is known; wanted: one like Europe/Berlin or UTC",
+		"stdin:8:16: schedule.every: 20h is less than the store's versions bear: KMS keeps ten, and the 9 that a week of failing rotations would add push out the previous one; wanted: 21h to 365d",
+		"stdin:8:28: jitter: no interval; wanted: days, hours, minutes or seconds, like 30d, 12h or 1d12h",
+		"stdin:10:27: schedule.calendar.daysOfMonth: 0 is out of range: 1 to 31",
+		"stdin:10:57: schedule.timeZone: no time zone of that name is known; wanted: one like Europe/Berlin or UTC",
+		"stdin:11:5: store: alibaba-kms, but the ARN is that of a secret in another store; wanted: aws-secrets-manager, or a named store",
+	}, problems)
+}
+
+// The standard input is read once, however often it is named.
+func TestStandardInputTwice(t *testing.T) {
+	t.Parallel()
+	m, problems := manifest.Read([]string{"-", "-"}, manifest.Options{Stdin: strings.NewReader("rotations: [{secret: a, region: r-1, schedule: {every: 30d}}]\n")})
+	require.Empty(t, problems)
+	require.Len(t, m.Rotations, 1)
+}
+
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	const one = "rotations: [{secret: a, region: r-1, schedule: {every: 30d}}]\n"

@@ -58,18 +58,39 @@ type Secret struct {
 	Reason  string
 	// Rotated is when the current credential became current, as far as Temporal knows: zero if that is longer ago than it keeps workflows.
 	Rotated time.Time
+	// Written is when the current version was, as the store says: zero if it was not asked, or did not answer. Unread says why then.
+	Written time.Time
+	Unread  string
 	// Running is when the open rotation started.
 	Running time.Time
 
 	runs []*workflowpb.WorkflowExecutionInfo
 }
 
+// Begun is when the current credential began: when the store says, else when Temporal does; zero if neither is known.
+func (s *Secret) Begun() time.Time {
+	if s.Written.IsZero() {
+		return s.Rotated
+	}
+	return s.Written
+}
+
+// Latest is when a run of it ended last, as far as Temporal knows.
+func (s *Secret) Latest() (at time.Time) {
+	for _, run := range s.runs {
+		if closed := run.GetCloseTime(); closed != nil && closed.AsTime().After(at) {
+			at = closed.AsTime()
+		}
+	}
+	return at
+}
+
 // Age is that of the current credential; 0 if it is not known.
 func (s *Secret) Age(now time.Time) time.Duration {
-	if s.Rotated.IsZero() {
+	if s.Begun().IsZero() {
 		return 0
 	}
-	return now.Sub(s.Rotated)
+	return max(now.Sub(s.Begun()), 0)
 }
 
 // Looker looks.
@@ -82,6 +103,8 @@ type Looker struct {
 	ID func(rotation.Request) string
 	// Takes says which secrets are wanted.
 	Takes func(s *Secret) bool
+	// Ages finds out when the current versions were written, as far as that can be done; nil: nobody is asked.
+	Ages func(ctx context.Context, list []*Secret) error
 }
 
 const (
@@ -110,6 +133,11 @@ func (l *Looker) Look(ctx context.Context, list []schedules.Schedule) ([]*Secret
 	for _, s := range byID {
 		if l.Takes == nil || l.Takes(s) {
 			all = append(all, s)
+		}
+	}
+	if l.Ages != nil {
+		if err := l.Ages(ctx, all); err != nil {
+			return nil, err
 		}
 	}
 	now := time.Now()

@@ -210,6 +210,11 @@ func (r Request) Check() (Request, []*Error) {
 	if err != nil {
 		add(err)
 	}
+	for _, other := range []struct{ store, prefix, provider string }{{StoreAlibabaKMS, "arn:", StoreAWS}, {StoreAWS, "acs:", StoreAlibabaKMS}} {
+		if r.Store == other.store && err == nil && strings.HasPrefix(r.SecretName, other.prefix) {
+			add(FieldError("Store", "%s, but the ARN is that of a secret in another store; wanted: %s, or a named store", r.Store, other.provider))
+		}
+	}
 	if r.RegionId == "" {
 		r.RegionId = arnRegion
 	}

@@ -36,6 +36,15 @@ type Schedule struct {
 
 // List gives all schedules of rotations in the namespace, by secret.
 func (c *Client) List(ctx context.Context) ([]Schedule, error) {
+	var list []Schedule
+	err := patiently(ctx, func() (err error) {
+		list, err = c.listOnce(ctx)
+		return err
+	})
+	return list, err
+}
+
+func (c *Client) listOnce(ctx context.Context) ([]Schedule, error) {
 	found, err := c.Temporal.ScheduleClient().List(ctx, client.ScheduleListOptions{PageSize: 1000})
 	if err != nil {
 		return nil, err

@@ -54,11 +54,13 @@ func withRecord(said string, r *Record) string {
 
 func (c *Client) patch(ctx context.Context, id string, do func(client.ScheduleHandle, *Record) error) error {
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, id)
-	d, err := h.Describe(ctx)
-	if err == nil {
-		err = do(h, c.recordOf(d))
-	}
-	return none(err)
+	return none(patiently(ctx, func() error {
+		d, err := h.Describe(ctx)
+		if err != nil {
+			return err
+		}
+		return do(h, c.recordOf(d))
+	}))
 }
 
 // none names the error of a schedule that is not there.
@@ -81,5 +83,14 @@ func (c *Client) recordOf(d *client.ScheduleDescription) *Record {
 
 // Delete deletes a schedule. A rotation that runs goes on.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	return none(c.Temporal.ScheduleClient().GetHandle(ctx, id).Delete(ctx))
+	lost := false
+	err := patiently(ctx, func() error {
+		err := none(c.Temporal.ScheduleClient().GetHandle(ctx, id).Delete(ctx))
+		if lost && errors.Is(err, ErrNone) {
+			return nil // deleted by a call whose answer was lost
+		}
+		lost = lost || unanswered(err)
+		return err
+	})
+	return err
 }

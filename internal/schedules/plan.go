@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"go.temporal.io/api/serviceerror"
 	"golang.org/x/sync/errgroup"
 
 	"rotor/internal/rotation"
@@ -135,9 +134,7 @@ func (c *Client) Apply(ctx context.Context, steps []Step, told func(*Step)) erro
 				step.Do, step.Changes = done, list
 			}
 		}
-		var gone *serviceerror.Unavailable
-		var late *serviceerror.DeadlineExceeded
-		if ctx.Err() != nil || errors.As(step.Err, &gone) || errors.As(step.Err, &late) {
+		if ctx.Err() != nil || unanswered(step.Err) {
 			return cmp.Or(ctx.Err(), step.Err)
 		}
 		mu.Lock()

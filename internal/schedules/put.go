@@ -23,17 +23,26 @@ const (
 
 // Put makes the schedule of a secret, or makes the one that exists as wanted: what differs is changed, and only that.
 func (c *Client) Put(ctx context.Context, w Wanted) (Done, []Change, error) {
-	_, err := c.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID: c.ID(w.Request), Spec: specOf(w.Rule, phaseFor(nil, w, time.Now(), c.ID(w.Request))), Action: c.action(w), Overlap: overlap,
-		CatchupWindow: w.Rule.CatchUp(), Paused: w.Pausing == Paused, Note: note(w.pauseText(), c.record(w)), Memo: c.memo(w),
+	lost := false
+	err := patiently(ctx, func() error {
+		_, err := c.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
+			ID: c.ID(w.Request), Spec: specOf(w.Rule, phaseFor(nil, w, time.Now(), c.ID(w.Request))), Action: c.action(w), Overlap: overlap,
+			CatchupWindow: w.Rule.CatchUp(), Paused: w.Pausing == Paused, Note: note(w.pauseText(), c.record(w)), Memo: c.memo(w),
+		})
+		lost = lost || unanswered(err)
+		return err
 	})
-	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return c.update(ctx, w)
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return Created, nil, nil
+	case !errors.Is(err, temporal.ErrScheduleAlreadyRunning):
 		return "", nil, err
 	}
-	return Created, nil, nil
+	done, list, err := c.update(ctx, w)
+	if lost && done == Unchanged {
+		done = Created // by the call whose answer was lost
+	}
+	return done, list, err
 }
 
 // pauseText is what a pause that is made now says.
@@ -48,7 +57,27 @@ func (w Wanted) pauseText() string {
 }
 
 // update changes what is not as wanted.
-func (c *Client) update(ctx context.Context, w Wanted) (done Done, list []Change, err error) {
+func (c *Client) update(ctx context.Context, w Wanted) (Done, []Change, error) {
+	var list []Change
+	lost := false
+	err := patiently(ctx, func() error {
+		now, err := c.updateOnce(ctx, w)
+		if !lost || len(now) > 0 {
+			list = now // after a lost answer, what differs no longer is what that call has changed
+		}
+		lost = unanswered(err)
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", nil, none(err)
+	case len(list) == 0:
+		return Unchanged, nil, nil
+	}
+	return Changed, list, nil
+}
+
+func (c *Client) updateOnce(ctx context.Context, w Wanted) (list []Change, err error) {
 	err = c.Temporal.ScheduleClient().GetHandle(ctx, c.ID(w.Request)).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			was := &in.Description.Schedule
@@ -70,13 +99,7 @@ func (c *Client) update(ctx context.Context, w Wanted) (done Done, list []Change
 			return &client.ScheduleUpdate{Schedule: was}, nil
 		},
 	})
-	switch {
-	case err != nil:
-		return "", nil, none(err)
-	case len(list) == 0:
-		return Unchanged, nil, nil
-	}
-	return Changed, list, nil
+	return list, err
 }
 
 func startsRotations(s *client.Schedule) bool {
@@ -86,7 +109,11 @@ func startsRotations(s *client.Schedule) bool {
 
 // compare looks what Put would do with a schedule that exists. stale says that its record is not that of what is wanted.
 func (c *Client) compare(ctx context.Context, w Wanted) (list []Change, stale bool, err error) {
-	d, err := c.Temporal.ScheduleClient().GetHandle(ctx, c.ID(w.Request)).Describe(ctx)
+	var d *client.ScheduleDescription
+	err = patiently(ctx, func() (err error) {
+		d, err = c.Temporal.ScheduleClient().GetHandle(ctx, c.ID(w.Request)).Describe(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, false, none(err)
 	}

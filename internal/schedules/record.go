@@ -19,7 +19,17 @@ type Record struct {
 	Labels   map[string]string `json:",omitempty"`
 	// Window says the maintenance window in words; the rest of the rule can be read from the schedule.
 	Window string `json:",omitempty"`
+	// Queue is the task queue of the rotations, which a list does not tell.
+	Queue string `json:",omitempty"`
+	// ARN is the secret's, where it is known by that; HiddenARN where names are hidden.
+	ARN string `json:",omitempty"`
 }
+
+// HiddenARN stands for an ARN that must not be in a note.
+const HiddenARN = "hidden"
+
+// recordForm is part of the hash: with another form, records are written anew.
+const recordForm = 2
 
 // KeptBy says in words by what the schedule is kept.
 func (r Record) KeptBy() string {
@@ -44,7 +54,10 @@ const (
 )
 
 func (c *Client) record(w Wanted) Record {
-	r := Record{Spec: c.hash(w), Made: w.Made, Manifest: w.Manifest, Owner: w.Owner, Labels: w.labels()}
+	r := Record{Spec: c.hash(w), Made: w.Made, Manifest: w.Manifest, Owner: w.Owner, Labels: w.labels(), Queue: w.Queue, ARN: w.Request.ARN()}
+	if r.ARN != "" && c.Hide != nil {
+		r.ARN = HiddenARN
+	}
 	if w.Rule.Window != nil {
 		r.Window = w.Rule.Window.Text()
 	}

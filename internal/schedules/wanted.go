@@ -120,10 +120,11 @@ func (c *Client) hash(w Wanted) string {
 		Overlap               enumspb.ScheduleOverlapPolicy
 		WorkflowType, Summary string
 		Attributes            string
+		Record                int
 	}{
 		w.Request, w.Rule.Every, w.Rule.Jitter, w.Rule.Calendar, w.Rule.Window, w.Rule.TimeZone, w.Queue, w.TaskTimeout, w.Made, w.Manifest, w.Owner,
 		w.labels(), w.Rule.CatchUp(), overlap, rotation.WorkflowType, workflows.Summary(w.Request),
-		attributesText(workflows.StartAttributes(c.Attributes, w.Request)),
+		attributesText(workflows.StartAttributes(c.Attributes, w.Request)), recordForm,
 	})
 	if err != nil {
 		panic(err) // texts and numbers

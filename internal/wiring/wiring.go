@@ -83,6 +83,7 @@ func Register(w Registry, follower *activities.Follower, keys *payload.Keys, ste
 	rotations := &workflows.Rotations{Timing: Timing(settings), ID: keys.Hide, Attributes: around.Attributes, StuckAfter: settings.StuckAfter, Express: settings.Express, Watcher: around.Watcher}
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
+	w.RegisterWorkflowWithOptions(rotations.ReadAges, workflow.RegisterOptions{Name: rotation.AgesWorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
 	w.RegisterActivity(steps)
 	w.RegisterActivityWithOptions(follower.Follow, activity.RegisterOptions{Name: rotation.ActivityFollow})
