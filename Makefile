@@ -82,6 +82,10 @@ pictures: prepare ## take the pictures of the documentation anew, from the Web U
 histories: prepare ## record the histories that the replay test replays, after a change of the workflow
 	go test -count=1 -run TestHistories ./internal/endtoend -args -record
 
+.PHONY: reference
+reference: ## write docs/reference anew: commands, flags, variables, fields, metrics and words, as the code has them
+	go run ./internal/reference
+
 .PHONY: build
 build: ## make bin/worker and bin/starter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./worker ./starter

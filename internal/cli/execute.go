@@ -33,6 +33,20 @@ const (
 	ExitInterrupted = 130
 )
 
+// ExitCodes lists them with the names of their constants, whose comments describe them.
+func ExitCodes() []struct {
+	Name string
+	Code int
+} {
+	return []struct {
+		Name string
+		Code int
+	}{
+		{"ExitOK", ExitOK}, {"ExitRefused", ExitRefused}, {"ExitUsage", ExitUsage}, {"ExitRolledBack", ExitRolledBack}, {"ExitParked", ExitParked},
+		{"ExitNotRetired", ExitNotRetired}, {"ExitInterrupted", ExitInterrupted},
+	}
+}
+
 // Options are all that a command has of the world.
 type Options struct {
 	// Program is how the program was called, for the commands that it tells people to type. It is "starter" if empty.

@@ -26,6 +26,9 @@ type app struct {
 const exitCodes = `Exit codes: 0 done (a rotation: Rotated; check: fine), 1 Refused, Abandoned, not fine, or not there, 2 wrong command line or
 no connection, 3 RolledBack, 4 Parked, 5 Rotated and the former credential not retired as asked, 130 Ctrl-C (the rotation goes on).`
 
+// Command is the tree of commands, to be described; Execute runs them.
+func Command() *cobra.Command { return (&app{Options: Options{Program: programName}}).root() }
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   programName,

@@ -67,11 +67,18 @@ func (s *Settings) Number(into *int, flag, env string, def, min int, usage strin
 	s.add(flag, env, usage, "a whole number of at least "+strconv.Itoa(min), &numberValue{into, min})
 }
 
+// Annotations of a flag that a variable stands in for: the variable's name, and what would be right.
+const (
+	AnnotationVariable = "variable"
+	AnnotationWanted   = "wanted"
+)
+
 // Bind makes the flags.
 func (s *Settings) Bind(flags *pflag.FlagSet) {
 	s.flags = flags
 	for _, one := range s.list {
 		f := flags.VarPF(one.value, one.Flag, "", one.Usage+" ("+one.Env+")")
+		f.Annotations = map[string][]string{AnnotationVariable: {one.Env}, AnnotationWanted: {one.Wanted}}
 		if _, isBool := one.value.(*boolValue); isBool {
 			f.NoOptDefVal = "true"
 		}

@@ -25,10 +25,18 @@ type Temporal struct {
 
 // Bind makes the flags.
 func (t *Temporal) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&t.Address, "address", "", "Temporal's address (TEMPORAL_ADDRESS)")
-	flags.StringVar(&t.Namespace, "namespace", "", "Temporal namespace (TEMPORAL_NAMESPACE)")
-	flags.StringVar(&t.Profile, "profile", "", "profile of Temporal's configuration file (TEMPORAL_PROFILE)")
-	flags.StringVar(&t.ConfigFile, "config-file", "", "Temporal's configuration file (TEMPORAL_CONFIG_FILE)")
+	for _, one := range []struct {
+		into                  *string
+		flag, variable, usage string
+	}{
+		{&t.Address, "address", "TEMPORAL_ADDRESS", "Temporal's address"},
+		{&t.Namespace, "namespace", "TEMPORAL_NAMESPACE", "Temporal namespace"},
+		{&t.Profile, "profile", "TEMPORAL_PROFILE", "profile of Temporal's configuration file"},
+		{&t.ConfigFile, "config-file", "TEMPORAL_CONFIG_FILE", "Temporal's configuration file"},
+	} {
+		flags.StringVar(one.into, one.flag, "", one.usage+" ("+one.variable+")")
+		flags.Lookup(one.flag).Annotations = map[string][]string{AnnotationVariable: {one.variable}}
+	}
 }
 
 // Options gives the client's options.

@@ -36,12 +36,17 @@ type PasswordPolicy struct {
 	// Length in characters; absent: 32, or the longest that the target takes.
 	Length int `json:",omitempty"`
 	// Punctuation that may be used; absent: "-_" (with Source "store": all of ASCII's).
-	Punctuation        string `json:",omitempty"`
-	ExcludeCharacters  string `json:",omitempty"`
-	ExcludeLowercase   bool   `json:",omitempty"`
-	ExcludeUppercase   bool   `json:",omitempty"`
-	ExcludeNumbers     bool   `json:",omitempty"`
-	ExcludePunctuation bool   `json:",omitempty"`
+	Punctuation string `json:",omitempty"`
+	// ExcludeCharacters are characters that are left out.
+	ExcludeCharacters string `json:",omitempty"`
+	// ExcludeLowercase leaves lower-case letters out.
+	ExcludeLowercase bool `json:",omitempty"`
+	// ExcludeUppercase leaves upper-case letters out.
+	ExcludeUppercase bool `json:",omitempty"`
+	// ExcludeNumbers leaves digits out.
+	ExcludeNumbers bool `json:",omitempty"`
+	// ExcludePunctuation leaves all punctuation out.
+	ExcludePunctuation bool `json:",omitempty"`
 	// AnyTypes: not every kind of character that is allowed has to be in it.
 	AnyTypes bool `json:",omitempty"`
 	// Source is "store" for the store's own generator; absent: the worker's.

@@ -78,16 +78,22 @@ func (p Plan) Next() string {
 
 // Failure is an error as it stands in histories and results.
 type Failure struct {
-	Step  Step
-	Kind  Kind
-	Text  string
+	// Step is the one that failed.
+	Step Step
+	// Kind is retryable, permanent or conflict.
+	Kind Kind
+	// Text says what was tried, on what, and what to do.
+	Text string
+	// Field is the field of a request or document that is at fault, if one is.
 	Field string `json:",omitempty"`
-	Code  string `json:",omitempty"`
+	// Code is the number or code that came back, if one did.
+	Code string `json:",omitempty"`
 	// Finding is the word under which a check reports it, "" where a check can't.
 	Finding string `json:",omitempty"`
-	// Unanswered and Untried: see Error.
+	// Unanswered says that the change that was asked for may have happened all the same.
 	Unanswered bool `json:",omitempty"`
-	Untried    bool `json:",omitempty"`
+	// Untried says that the step was not begun, because something that it needs was taken.
+	Untried bool `json:",omitempty"`
 	// Attempt is the attempt that failed, 1 for the first of a round.
 	Attempt int32 `json:",omitempty"`
 }
@@ -99,11 +105,15 @@ func FailureOf(step Step, err *Error) Failure {
 
 // Result is how a rotation ended; the workflow returns it, or has it in the details of the error that it fails with.
 type Result struct {
-	Outcome  Outcome
-	Store    string
-	Region   string
-	Secret   string
-	Target   string
+	// Outcome is Rotated, RolledBack, Refused or Abandoned.
+	Outcome Outcome
+	// Store, Region and Secret say which secret it was; Secret is its name.
+	Store  string
+	Region string
+	Secret string
+	// Target is mysql or apsara-rds.
+	Target string
+	// Strategy is the one that the rotation had; none if it was Refused before that was known.
 	Strategy Strategy `json:",omitempty"`
 	// Version is the version that the rotation wrote, Former the one that was current before.
 	Version string `json:",omitempty"`
@@ -128,17 +138,21 @@ type Result struct {
 	Reason *Failure `json:",omitempty"`
 	// Decision is what a person decided about a parked rotation, with the reason given.
 	Decision *Decision `json:",omitempty"`
-	Notes    []string  `json:",omitempty"`
-	Started  time.Time
-	Ended    time.Time
+	// Notes are what else somebody should know.
+	Notes []string `json:",omitempty"`
+	// Started and Ended are when the rotation did.
+	Started time.Time
+	Ended   time.Time
 }
 
 // Decision is a person's word about a parked rotation.
 type Decision struct {
 	// Choice is "retry", "rollback" or "abandon".
 	Choice string
+	// Reason is why, in words of that person.
 	Reason string
 	// By is the identity that the client gave.
 	By string `json:",omitempty"`
+	// At is when it was made.
 	At time.Time
 }

@@ -22,12 +22,13 @@ const (
 type Request struct {
 	// SecretName is the secret's name, or its ARN, which is reduced to the name.
 	SecretName string
-	RegionId   string `json:",omitempty"`
+	// RegionId is the region that the secret is in; an ARN has it in it.
+	RegionId string `json:",omitempty"`
 	// InstanceId is the ApsaraDB RDS instance; with it the target is apsara-rds.
 	InstanceId string `json:",omitempty"`
 	// Store names a store of the worker; absent: alibaba-kms.
 	Store string `json:",omitempty"`
-	// Strategy is taken from the document where it is absent.
+	// Strategy is dual-account, single-user or dual-password; it is taken from the document where it is absent.
 	Strategy Strategy `json:",omitempty"`
 	// Now rotates although clients may still hold the credential that was current before (see Grace).
 	Now bool `json:",omitempty"`

@@ -107,9 +107,12 @@ type Retired struct {
 	// Sessions are those that were open; nil where that could not be seen, and Unseen says why.
 	Sessions *Sessions `json:",omitempty"`
 	Unseen   string    `json:",omitempty"`
-	Usage    *Usage    `json:",omitempty"`
-	Notes    []string  `json:",omitempty"`
-	At       time.Time `json:",omitzero"`
+	// Usage is what was seen of the credential's use until then.
+	Usage *Usage `json:",omitempty"`
+	// Notes are what else somebody should know.
+	Notes []string `json:",omitempty"`
+	// At is when it was retired.
+	At time.Time `json:",omitzero"`
 }
 
 // Sessions are the open sessions of an account, without what they do.

@@ -23,6 +23,8 @@ type Metrics struct {
 	callSeconds *prometheus.HistogramVec
 	waitSeconds *prometheus.HistogramVec
 	ready       prometheus.Gauge
+	// own are all of these.
+	own []prometheus.Collector
 }
 
 // Results of steps and of a store's calls; a failure's is its kind.
@@ -63,8 +65,9 @@ func NewMetrics() *Metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rotor_build_info", Help: "What the worker was built from; always 1."}, []string{"version"})
 	build.WithLabelValues(config.Version()).Set(1)
-	m.Registry.MustRegister(m.rotations, m.parked, m.steps, m.exposure, m.calls, m.callSeconds, m.waitSeconds, m.ready, build,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.own = []prometheus.Collector{m.rotations, m.parked, m.steps, m.exposure, m.calls, m.callSeconds, m.waitSeconds, m.ready, build}
+	m.Registry.MustRegister(m.own...)
+	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// A counter that appears with its first event would show no increase.
 	for _, outcome := range []rotation.Outcome{rotation.Rotated, rotation.RolledBack, rotation.Refused, rotation.Abandoned} {
 		m.rotations.WithLabelValues(string(outcome))
