@@ -100,17 +100,7 @@ func (r *Rotations) delegate(ctx workflow.Context, known settled, req rotation.R
 	if err := workflow.SetQueryHandler(ctx, rotation.QueryStatus, func() (rotation.Status, error) { return status, nil }); err != nil {
 		return nil, err
 	}
-	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            id,
-		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
-		WaitForCancellation:   true,
-		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowTaskTimeout:   r.Timing.WorkflowTask,
-		Memo:                  map[string]any{memoDelegated: workflow.GetInfo(ctx).WorkflowExecution.ID},
-		StaticSummary:         Summary(req),
-		StaticDetails:         Details(req),
-		TypedSearchAttributes: known.childAttributes(ctx, req),
-	})
+	child := r.canonicalChild(ctx, id, req, known.childAttributes(ctx, req))
 	result := &rotation.Result{}
 	err := workflow.ExecuteChildWorkflow(child, rotation.WorkflowType, req).Get(ctx, result)
 	switch {
@@ -132,6 +122,21 @@ func (r *Rotations) delegate(ctx workflow.Context, known settled, req rotation.R
 		return nil, noOutcome(id, "terminated")
 	}
 	return nil, err
+}
+
+// canonicalChild is a context for the canonical rotation as a child that outlives the workflow that starts it.
+func (r *Rotations) canonicalChild(ctx workflow.Context, id string, req rotation.Request, attributes temporal.SearchAttributes) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            id,
+		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		WaitForCancellation:   true,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowTaskTimeout:   r.Timing.WorkflowTask,
+		Memo:                  map[string]any{memoDelegated: workflow.GetInfo(ctx).WorkflowExecution.ID},
+		StaticSummary:         Summary(req),
+		StaticDetails:         Details(req),
+		TypedSearchAttributes: attributes,
+	})
 }
 
 func noOutcome(id, closed string) error {

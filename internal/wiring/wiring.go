@@ -16,6 +16,7 @@ import (
 
 	"rotor/activities"
 	"rotor/internal/config"
+	"rotor/internal/fleet"
 	"rotor/internal/pace"
 	"rotor/internal/payload"
 	"rotor/internal/rotation"
@@ -87,6 +88,9 @@ func Register(w Registry, follower *activities.Follower, keys *payload.Keys, ste
 	w.RegisterWorkflowWithOptions(rotations.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
 	w.RegisterActivity(steps)
 	w.RegisterActivityWithOptions(follower.Follow, activity.RegisterOptions{Name: rotation.ActivityFollow})
+	w.RegisterWorkflowWithOptions(rotations.RotateFleet, workflow.RegisterOptions{Name: fleet.WorkflowType})
+	w.RegisterWorkflowWithOptions(rotations.FleetPart, workflow.RegisterOptions{Name: fleet.PartWorkflowType})
+	w.RegisterActivity(&activities.Fleet{Client: follower.Client, Payloads: keys.Converter(), ID: keys.Hide, Attributes: around.Attributes})
 }
 
 // Timing is the workflows' part of the settings.
