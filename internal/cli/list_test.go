@@ -53,7 +53,7 @@ func TestListAndHistory(t *testing.T) {
 	names := []string{parked.Name, failing.Name, paused.Name, fine.Name, unknown.Name}
 	want := []overview.State{overview.Parked, overview.Failing, overview.Paused, overview.Unknown, overview.Fine}
 	var all []cli.SecretReport
-	eventually(t, 30*time.Second, "the list follows", func() bool {
+	eventually(t, 2*time.Minute, "the list follows", func() bool {
 		all = listed(t, names, "--label", "listed=all")
 		var states []overview.State
 		for _, r := range all {
@@ -90,10 +90,10 @@ func TestListAndHistory(t *testing.T) {
 	require.Len(t, again, 5)
 
 	// Looking again and again, it sees what changes, and ends with Ctrl-C.
-	watching := start(t, []string{"list", "-l", "listed=all", "--watch=500ms"})
-	eventually(t, 30*time.Second, "the first list", func() bool { return strings.Contains(watching.stdout.String(), "1 paused") })
+	watching := start(t, []string{"list", "-l", "listed=all", "--watch=500ms", "--ages", "temporal"})
+	eventually(t, time.Minute, "the first list", func() bool { return strings.Contains(watching.stdout.String(), "1 paused") })
 	require.Zero(t, run(t, words("resume", paused)).code)
-	eventually(t, 30*time.Second, "another list", func() bool { return strings.Contains(watching.stdout.String(), "1 unknown, 2 fine.\n") })
+	eventually(t, time.Minute, "another list", func() bool { return strings.Contains(watching.stdout.String(), "1 unknown, 2 fine.\n") })
 	watching.interrupt()
 	ended := watching.wait()
 	require.Equal(t, cli.ExitInterrupted, ended.code)

@@ -20,7 +20,7 @@ func patiently(ctx context.Context, call func() error) error {
 	until := time.Now().Add(patience)
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := call()
-		if !unanswered(err) || ctx.Err() != nil || time.Now().Add(pause).After(until) {
+		if !Unanswered(err) || ctx.Err() != nil || time.Now().Add(pause).After(until) {
 			return err
 		}
 		select {
@@ -31,8 +31,8 @@ func patiently(ctx context.Context, call func() error) error {
 	}
 }
 
-// unanswered says whether a server gave no answer, or was too busy for one. What was asked for may have been done all the same.
-func unanswered(err error) bool {
+// Unanswered says whether a server gave no answer, or was too busy for one. What was asked for may have been done all the same.
+func Unanswered(err error) bool {
 	var gone *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
 	var busy *serviceerror.ResourceExhausted

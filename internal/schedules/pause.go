@@ -89,7 +89,7 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 		if lost && errors.Is(err, ErrNone) {
 			return nil // deleted by a call whose answer was lost
 		}
-		lost = lost || unanswered(err)
+		lost = lost || Unanswered(err)
 		return err
 	})
 	return err

@@ -29,7 +29,7 @@ func (c *Client) Put(ctx context.Context, w Wanted) (Done, []Change, error) {
 			ID: c.ID(w.Request), Spec: specOf(w.Rule, phaseFor(nil, w, time.Now(), c.ID(w.Request))), Action: c.action(w), Overlap: overlap,
 			CatchupWindow: w.Rule.CatchUp(), Paused: w.Pausing == Paused, Note: note(w.pauseText(), c.record(w)), Memo: c.memo(w),
 		})
-		lost = lost || unanswered(err)
+		lost = lost || Unanswered(err)
 		return err
 	})
 	switch {
@@ -65,7 +65,7 @@ func (c *Client) update(ctx context.Context, w Wanted) (Done, []Change, error) {
 		if !lost || len(now) > 0 {
 			list = now // after a lost answer, what differs no longer is what that call has changed
 		}
-		lost = unanswered(err)
+		lost = Unanswered(err)
 		return err
 	})
 	switch {
