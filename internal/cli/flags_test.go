@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,11 @@ var connecting = []string{
 	"plan -f FILE", "apply -f FILE", "delete x -r y", "delete -f FILE", "pause x -r y", "resume x -r y", "list", "history x -r y", "setup",
 }
 
+// withoutTemporal takes away what the environment says of Temporal.
+func withoutTemporal(o *cli.Options) {
+	o.Environ = slices.DeleteFunc(o.Environ, func(pair string) bool { return strings.HasPrefix(pair, "TEMPORAL_") })
+}
+
 // Every command that connects says in one line what is wrong with where Temporal is, and prints nothing else.
 func TestWhereTemporalIsOnEveryCommand(t *testing.T) {
 	t.Parallel()
@@ -34,8 +40,8 @@ func TestWhereTemporalIsOnEveryCommand(t *testing.T) {
 	}{
 		"--address":                         {[]string{"--address", "127.0.0.1:1"}, nil, "127.0.0.1:1"},
 		"--namespace":                       {[]string{"--namespace", "nix"}, nil, "namespace nix"},
-		"--config-file and --profile":       {[]string{"--config-file", profiles, "--profile", "else"}, []how{withEnv("TEMPORAL_ADDRESS=")}, "127.0.0.1:1"},
-		"--config-file that is not there":   {[]string{"--config-file", "/nowhere.toml", "--profile", "else"}, nil, "/nowhere.toml"},
+		"--config-file and --profile":       {[]string{"--config-file", profiles, "--profile", "else"}, []how{withoutTemporal}, "127.0.0.1:1"},
+		"--config-file that is not there":   {[]string{"--config-file", "/nowhere.toml", "--profile", "else"}, nil, "profile else"},
 		"--payload-keys that are not there": {[]string{"--payload-keys", "/nowhere.keys"}, nil, "/nowhere.keys"},
 		"--workflow-task-timeout":           {[]string{"--workflow-task-timeout", "3m"}, nil, "1s to 2m"},
 		"--task-queue of an empty name":     {[]string{"--task-queue", ""}, []how{withEnv("TEMPORAL_ADDRESS=127.0.0.1:1")}, "127.0.0.1:1"},
