@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// agesPatience is how long a list waits for workers, whatever they do.
-	agesPatience = 30 * time.Second
+	// agesPatience is how long a list waits for workers, whatever they do; batchPatience for the answer to one batch.
+	agesPatience, batchPatience = 30 * time.Second, 15 * time.Second
 	// agesAtOnce is how many batches one task queue is asked for side by side.
 	agesAtOnce = 2
 	// agesFresh is how long --watch takes an answer for true, unless a rotation has ended since.
@@ -145,6 +145,8 @@ func (a *ages) queueAnswers(ctx context.Context, queue string, list []*overview.
 
 // batch asks about some secrets. A question that is given up is ended, so that nobody works at it for nothing.
 func (a *ages) batch(ctx context.Context, queue string, list []*overview.Secret) (map[string]answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, batchPatience)
+	defer cancel()
 	deadline, _ := ctx.Deadline()
 	left := time.Until(deadline)
 	if ctx.Err() != nil || left < time.Second {

@@ -103,9 +103,7 @@ func (c *connection) explain(ctx context.Context, doing string, err error) error
 	if unreadable, is := errors.AsType[*payload.Unreadable](err); is {
 		return usagef("%s Temporal at %s: %s", doing, where, unreadable)
 	}
-	var namespace *serviceerror.NamespaceNotFound
-	switch {
-	case errors.As(err, &namespace):
+	if noNamespace(err) {
 		return usagef("%s Temporal at %s: it has no such namespace; set --namespace or TEMPORAL_NAMESPACE", doing, where)
 	}
 	why := config.NoConnection(err)
@@ -113,6 +111,12 @@ func (c *connection) explain(ctx context.Context, doing string, err error) error
 		why += "; set --address or TEMPORAL_ADDRESS, or start one with: starter dev"
 	}
 	return usagef("%s Temporal at %s: %s", doing, where, why)
+}
+
+// noNamespace says whether Temporal has no such namespace.
+func noNamespace(err error) bool {
+	var missing *serviceerror.NamespaceNotFound
+	return errors.As(err, &missing)
 }
 
 // code is the gRPC code of an error.

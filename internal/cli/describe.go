@@ -53,7 +53,7 @@ Exit codes: 0 there is a rotation, 1 there is none, 2 wrong command line or no c
 func (a *app) describe(ctx context.Context, temporal client.Client, c *connection, req rotation.Request, output *word) error {
 	s, err := watch.Look(ctx, temporal, c.keys.Converter(), c.id(req), "")
 	schedule, noSchedule := c.describeSchedule(ctx, temporal, req)
-	if noSchedule != nil && ctx.Err() == nil {
+	if noSchedule != nil && ctx.Err() == nil && !noNamespace(noSchedule) {
 		// Not everybody who may look at workflows may look at schedules.
 		a.warn("the schedule can't be looked up: Temporal answered " + code(noSchedule))
 	}

@@ -145,7 +145,7 @@ var (
 
 func (a *app) run(ctx context.Context) int {
 	root := a.root()
-	root.SetArgs(a.Args)
+	root.SetArgs(append([]string{}, a.Args...)) // nil would mean those of the process
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)

@@ -47,7 +47,7 @@ interval, and when the next rotation is due. What needs attention comes first:
   fine      the latest rotation is Rotated
 
 The age is that of the current version in the store, which workers look up for secrets that have a schedule (they read no value). Where no
-worker answers within 30 seconds, and with --ages temporal, it counts from the latest rotation that was Rotated, is marked with *, and is
+worker answers within 15 seconds, and with --ages temporal, it counts from the latest rotation that was Rotated, is marked with *, and is
 not known where that is longer ago than the namespace keeps workflows. Times are shown in the schedule's zone.
 
 Exit codes: 0 done, 2 wrong command line or no connection, 130 Ctrl-C.`,

@@ -196,7 +196,7 @@ func (c *severalCall) run(cmd *cobra.Command, args []string) error {
 			switch err := c.do(workingCtx, keeper, keeper.ID(req)); {
 			case errors.Is(err, schedules.ErrNone):
 				one.Done, one.Error, one.none = "", "it has no schedule", true
-			case err != nil && (code(err) == "Unavailable" || workingCtx.Err() != nil):
+			case err != nil && (schedules.Unanswered(err) || noNamespace(err) || workingCtx.Err() != nil):
 				return err
 			case err != nil:
 				one.Done, one.Error = "", "Temporal answered "+code(err)

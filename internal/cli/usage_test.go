@@ -120,7 +120,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 	root := run(t, nil)
 	require.Equal(t, cli.ExitOK, root.code)
 	require.Equal(t, root.stdout, run(t, []string{"--help"}).stdout)
-	for _, command := range []string{"rotate", "describe", "resolve", "schedule", "validate", "plan", "apply", "delete", "pause", "resume", "list", "history", "dev", "demo", "simulator", "version"} {
+	for _, command := range []string{"rotate", "check", "describe", "resolve", "schedule", "validate", "plan", "apply", "delete", "pause", "resume", "list", "history", "dev", "demo", "simulator", "setup", "version"} {
 		require.Contains(t, root.stdout, "  "+command+" ")
 		help := run(t, []string{command, "--help"})
 		require.Equal(t, cli.ExitOK, help.code)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -84,8 +85,20 @@ type Worker struct {
 
 // WorkflowTaskTimeout is a setting of all that start rotations.
 func WorkflowTaskTimeout(s *Settings, into *time.Duration) {
-	s.Duration(into, "workflow-task-timeout", "ROTOR_WORKFLOW_TASK_TIMEOUT", 0, 0,
-		"how soon a worker that dies in the midst of a decision is noticed, 1s to 2m; 0: as Temporal has it (10s)")
+	s.add("workflow-task-timeout", "ROTOR_WORKFLOW_TASK_TIMEOUT",
+		"how soon a worker that dies in the midst of a decision is noticed, 1s to 2m; 0: as Temporal has it (10s)",
+		"a duration of 1s to 2m, or 0", &taskTimeoutValue{durationValue{into, 0}})
+}
+
+// taskTimeoutValue takes what Temporal takes, which cuts off what is beyond without a word.
+type taskTimeoutValue struct{ durationValue }
+
+func (v *taskTimeoutValue) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err == nil && d != 0 && (d < time.Second || d > 2*time.Minute) {
+		return fmt.Errorf("%s is out of range: 1s to 2m, or 0", d)
+	}
+	return v.durationValue.Set(s)
 }
 
 // PayloadKeys is a setting of all that talk to Temporal.

@@ -37,7 +37,7 @@ type Schedule struct {
 // List gives all schedules of rotations in the namespace, by secret.
 func (c *Client) List(ctx context.Context) ([]Schedule, error) {
 	var list []Schedule
-	err := patiently(ctx, func() (err error) {
+	err := c.patiently(ctx, func() (err error) {
 		list, err = c.listOnce(ctx)
 		return err
 	})

@@ -54,7 +54,7 @@ func withRecord(said string, r *Record) string {
 
 func (c *Client) patch(ctx context.Context, id string, do func(client.ScheduleHandle, *Record) error) error {
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, id)
-	return none(patiently(ctx, func() error {
+	return none(c.patiently(ctx, func() error {
 		d, err := h.Describe(ctx)
 		if err != nil {
 			return err
@@ -84,12 +84,12 @@ func (c *Client) recordOf(d *client.ScheduleDescription) *Record {
 // Delete deletes a schedule. A rotation that runs goes on.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	lost := false
-	err := patiently(ctx, func() error {
+	err := c.patiently(ctx, func() error {
 		err := none(c.Temporal.ScheduleClient().GetHandle(ctx, id).Delete(ctx))
 		if lost && errors.Is(err, ErrNone) {
 			return nil // deleted by a call whose answer was lost
 		}
-		lost = lost || unanswered(err)
+		lost = lost || Unanswered(err)
 		return err
 	})
 	return err

@@ -134,7 +134,7 @@ func (c *Client) Apply(ctx context.Context, steps []Step, told func(*Step)) erro
 				step.Do, step.Changes = done, list
 			}
 		}
-		if ctx.Err() != nil || unanswered(step.Err) {
+		if ctx.Err() != nil || Unanswered(step.Err) {
 			return cmp.Or(ctx.Err(), step.Err)
 		}
 		mu.Lock()

@@ -24,12 +24,12 @@ const (
 // Put makes the schedule of a secret, or makes the one that exists as wanted: what differs is changed, and only that.
 func (c *Client) Put(ctx context.Context, w Wanted) (Done, []Change, error) {
 	lost := false
-	err := patiently(ctx, func() error {
+	err := c.patiently(ctx, func() error {
 		_, err := c.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
 			ID: c.ID(w.Request), Spec: specOf(w.Rule, phaseFor(nil, w, time.Now(), c.ID(w.Request))), Action: c.action(w), Overlap: overlap,
 			CatchupWindow: w.Rule.CatchUp(), Paused: w.Pausing == Paused, Note: note(w.pauseText(), c.record(w)), Memo: c.memo(w),
 		})
-		lost = lost || unanswered(err)
+		lost = lost || Unanswered(err)
 		return err
 	})
 	switch {
@@ -60,12 +60,12 @@ func (w Wanted) pauseText() string {
 func (c *Client) update(ctx context.Context, w Wanted) (Done, []Change, error) {
 	var list []Change
 	lost := false
-	err := patiently(ctx, func() error {
+	err := c.patiently(ctx, func() error {
 		now, err := c.updateOnce(ctx, w)
 		if !lost || len(now) > 0 {
 			list = now // after a lost answer, what differs no longer is what that call has changed
 		}
-		lost = unanswered(err)
+		lost = Unanswered(err)
 		return err
 	})
 	switch {
@@ -110,7 +110,7 @@ func startsRotations(s *client.Schedule) bool {
 // compare looks what Put would do with a schedule that exists. stale says that its record is not that of what is wanted.
 func (c *Client) compare(ctx context.Context, w Wanted) (list []Change, stale bool, err error) {
 	var d *client.ScheduleDescription
-	err = patiently(ctx, func() (err error) {
+	err = c.patiently(ctx, func() (err error) {
 		d, err = c.Temporal.ScheduleClient().GetHandle(ctx, c.ID(w.Request)).Describe(ctx)
 		return err
 	})

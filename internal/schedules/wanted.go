@@ -69,6 +69,8 @@ type Client struct {
 	Attributes []string
 	// Parallel is how many calls are under way at once; 0: 16.
 	Parallel int
+
+	heard heard
 }
 
 const defaultParallel = 16
