@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 
 	"rotor/internal/cloudsim"
 	"rotor/internal/trial"
@@ -47,57 +48,71 @@ func (s *stage) count(ctx context.Context, k trial.Kind) error {
 	if err != nil {
 		return err
 	}
-	// The first rotation after the one that made the standby account is like all others.
-	if _, err := s.rotate(ctx, k, added[0], queueFree); err != nil {
-		return err
-	}
 	found := map[string][]float64{}
 	for range counted {
 		seq := s.seen()
 		logins.Store(0)
 		statements.Store(0)
 		run, err := s.start(ctx, k, added[0], queueFree)
+		if err == nil {
+			err = run.Get(ctx, nil)
+		}
 		if err != nil {
 			return err
 		}
-		if err := run.Get(ctx, nil); err != nil {
+		now := s.calls(seq)
+		now[nameLogins], now[nameStatements] = int(logins.Load()), int(statements.Load())
+		if now[nameEvents], now[nameBytes], err = s.history(ctx, run); err != nil {
 			return err
 		}
-		calls, writes, others := 0, 0, 0
-		for _, request := range s.Stack.Cloud.RequestsSince(seq) {
-			switch {
-			case request.API != cloudsim.AlibabaKMS && request.API != cloudsim.AWSSecretsManager:
-				others++
-				continue
-			case request.Writes():
-				writes++
-			}
-			calls++
-		}
-		events := 0
-		history := s.Temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-		for history.HasNext() {
-			if _, err := history.Next(); err != nil {
-				return err
-			}
-			events++
-		}
-		described, err := s.Temporal.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
-		if err != nil {
-			return err
-		}
-		for name, n := range map[string]int{
-			"store calls": calls, "store writes": writes, "RDS calls": others, "logins": int(logins.Load()), "statements": int(statements.Load()),
-			"events": events, "bytes of history": int(described.GetWorkflowExecutionInfo().GetHistorySizeBytes()),
-		} {
+		for name, n := range now {
 			found[name] = append(found[name], float64(n))
 		}
 	}
-	for _, name := range []string{"store calls", "store writes", "RDS calls", "logins", "statements", "events", "bytes of history"} {
-		if name == "RDS calls" && added[0].Instance == "" {
-			continue
+	for _, name := range []string{nameCalls, nameWrites, nameRDS, nameLogins, nameStatements, nameEvents, nameBytes} {
+		if name != nameRDS || added[0].Instance != "" {
+			s.add(k.Name+": "+name, "per rotation", quantile(found[name], 0.5))
 		}
-		s.add(k.Name+": "+name, "per rotation", quantile(found[name], 0.5))
 	}
 	return nil
+}
+
+// What is counted.
+const (
+	nameCalls      = "store calls"
+	nameWrites     = "store writes"
+	nameRDS        = "RDS calls"
+	nameLogins     = "logins"
+	nameStatements = "statements"
+	nameEvents     = "events"
+	nameBytes      = "bytes of history"
+)
+
+// calls counts the cloud's requests since one of them.
+func (s *stage) calls(seq int) map[string]int {
+	n := map[string]int{nameCalls: 0, nameWrites: 0, nameRDS: 0}
+	for _, r := range s.Stack.Cloud.RequestsSince(seq) {
+		switch {
+		case r.API != cloudsim.AlibabaKMS && r.API != cloudsim.AWSSecretsManager:
+			n[nameRDS]++
+			continue
+		case r.Writes():
+			n[nameWrites]++
+		}
+		n[nameCalls]++
+	}
+	return n
+}
+
+// history counts what Temporal keeps of a rotation.
+func (s *stage) history(ctx context.Context, run client.WorkflowRun) (events, bytes int, err error) {
+	all := s.Temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for all.HasNext() {
+		if _, err := all.Next(); err != nil {
+			return 0, 0, err
+		}
+		events++
+	}
+	described, err := s.Temporal.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+	return events, int(described.GetWorkflowExecutionInfo().GetHistorySizeBytes()), err
 }

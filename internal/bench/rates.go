@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,7 +55,7 @@ func (s *stage) byFloor(ctx context.Context, secret devstack.Secret) error {
 // rates measures rotations per second, and what they take of the processes.
 func (s *stage) rates(ctx context.Context) error {
 	for i, n := range s.AtOnce {
-		many := s.Many
+		many := max(s.Many, n)
 		if n == 1 {
 			many = min(many, s.Single)
 		}
@@ -66,13 +67,12 @@ func (s *stage) rates(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		after, err := s.usages()
-		if err != nil {
-			return err
-		}
 		s.add(fmt.Sprintf("rate, %d at once", n), "rotations/s", rate)
 		if i < len(s.AtOnce)-1 {
 			continue
+		}
+		if err := s.taken(before, many); err != nil {
+			return err
 		}
 		floor, err := perSecond(ctx, s.near, n, many, s.byFloor)
 		if err != nil {
@@ -80,10 +80,19 @@ func (s *stage) rates(ctx context.Context) error {
 		}
 		s.add(fmt.Sprintf("floor's rate, %d at once", n), "rotations/s", floor)
 		s.add(fmt.Sprintf("floor's rate by the rate, %d at once", n), "times", floor/rate)
-		for _, p := range s.processes() {
-			s.add(p.name+": processor", "ms/rotation", milliseconds(after[p.name].processor-before[p.name].processor)/float64(max(many, n)))
-			s.add(p.name+": memory", "MB", after[p.name].megabytes)
-		}
+	}
+	return nil
+}
+
+// taken says what so many rotations have taken of the processes.
+func (s *stage) taken(before map[string]usage, many int) error {
+	after, err := s.usages()
+	if err != nil {
+		return err
+	}
+	for _, p := range s.processes() {
+		s.add(p.name+": processor", "ms/rotation", milliseconds(after[p.name].processor-before[p.name].processor)/float64(many))
+		s.add(p.name+": memory", "MB", after[p.name].megabytes)
 	}
 	return nil
 }
@@ -93,7 +102,11 @@ type processOf struct {
 	pid  int
 }
 
+// processes are those whose usage can be read, which takes Linux.
 func (s *stage) processes() []processOf {
+	if runtime.GOOS != "linux" {
+		return nil
+	}
 	return []processOf{
 		{"worker", s.worker.PID()}, {"Temporal", s.Stack.Temporal.PID()}, {"database", s.Stack.MySQL.PID()}, {"bench with the simulated cloud", os.Getpid()},
 	}
@@ -116,20 +129,21 @@ func (s *stage) distances(ctx context.Context) error {
 	for _, r := range s.relays {
 		r.setDelay(added)
 	}
-	for name, rotate := range map[string]func(context.Context, devstack.Secret) error{"rate": s.byWorker(queueFree), "floor's rate": s.byFloor} {
-		rate, err := perSecond(ctx, s.far, s.most(), s.Many, rotate)
-		if err != nil {
-			return err
-		}
-		s.add(fmt.Sprintf("%s, %d at once, database %s away", name, s.most(), added), "rotations/s", rate)
+	rate, err := perSecond(ctx, s.far, s.most(), s.Many, s.byWorker(queueFree))
+	if err != nil {
+		return err
 	}
+	s.add(fmt.Sprintf("rate, %d at once, database %s away", s.most(), added), "rotations/s", rate)
+	if rate, err = perSecond(ctx, s.far, s.most(), s.Many, s.byFloor); err != nil {
+		return err
+	}
+	s.add(fmt.Sprintf("floor's rate, %d at once, database %s away", s.most(), added), "rotations/s", rate)
 	for _, r := range s.relays {
 		r.setDelay(0)
 	}
 	slow := s.Stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Hold: added, Times: cloudsim.Always})
 	defer slow.Remove()
-	rate, err := perSecond(ctx, s.near, s.most(), s.Many, s.byWorker(queueFree))
-	if err == nil {
+	if rate, err = perSecond(ctx, s.near, s.most(), s.Many, s.byWorker(queueFree)); err == nil {
 		s.add(fmt.Sprintf("rate, %d at once, store %s away", s.most(), added), "rotations/s", rate)
 	}
 	return err
@@ -155,7 +169,7 @@ func (s *stage) hung(ctx context.Context) error {
 	}
 	hangs := s.relayOf(its[0])
 	hangs.hang()
-	defer hangs.recover()
+	defer hangs.mend()
 	for _, secret := range its {
 		run, err := s.start(ctx, tracked, secret, queueFree)
 		if err != nil {

@@ -53,8 +53,8 @@ func (r *relay) hang() {
 	r.hung = make(chan struct{})
 }
 
-// recover ends a hang, and all connections with it.
-func (r *relay) recover() {
+// mend ends a hang, and all connections with it.
+func (r *relay) mend() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.drop()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -136,10 +137,7 @@ func (s *stage) prepare(ctx context.Context, env map[string]string) (err error) 
 		}
 		s.relays = append(s.relays, r)
 	}
-	most := s.AtOnce[len(s.AtOnce)-1]
-	for _, n := range s.AtOnce {
-		most = max(most, n)
-	}
+	most := slices.Max(s.AtOnce)
 	if s.near, err = s.addMany(ctx, tracked, most, func(int) int { return s.Stack.MySQL.Port }); err != nil {
 		return err
 	}
@@ -196,11 +194,15 @@ func (s *stage) rotate(ctx context.Context, k trial.Kind, secret devstack.Secret
 }
 
 func (s *stage) start(ctx context.Context, k trial.Kind, secret devstack.Secret, queue string) (client.WorkflowRun, error) {
-	run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: trial.ID(secret), TaskQueue: queue, WorkflowExecutionErrorWhenAlreadyStarted: true,
-	}, rotation.WorkflowType, trial.Request(k, secret))
-	if err != nil {
-		return nil, fmt.Errorf("start a rotation of kind %s: %w", k.Name, err)
+	const tries = 3
+	for try := 1; ; try++ {
+		// A start whose answer was late is found running by the next try.
+		run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: trial.ID(secret), TaskQueue: queue}, rotation.WorkflowType, trial.Request(k, secret))
+		if err == nil {
+			return run, nil
+		}
+		if try == tries || ctx.Err() != nil {
+			return nil, fmt.Errorf("start a rotation of kind %s: %w", k.Name, err)
+		}
 	}
-	return run, nil
 }
