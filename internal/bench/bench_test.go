@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ var exact = map[string]map[string]float64{
 	"kms-apsara-dual-account": {nameCalls: 22, nameWrites: 3, nameLogins: 7, nameEvents: 37},
 	"aws-mysql-dual-account":  {nameCalls: 32, nameWrites: 2, nameLogins: 11, nameEvents: 37},
 	"aws-mysql-single-user":   {nameCalls: 27, nameWrites: 2, nameLogins: 7, nameEvents: 37},
+	"kms-mysql-dual-password": {nameCalls: 31, nameWrites: 3, nameLogins: 13, nameEvents: 42},
 }
 
 func TestEverythingIsMeasured(t *testing.T) {
@@ -29,6 +31,10 @@ func TestEverythingIsMeasured(t *testing.T) {
 	require.Equal(t, sizes{Runs: 1, Single: 1, Many: 2, AtOnce: []int{1, 2}}, r.Sizes)
 	require.Equal(t, map[string]string{"ROTOR_LOG_FORMAT": "json"}, r.WorkerEnv)
 	require.NotEmpty(t, r.Database)
+	exact := maps.Clone(exact)
+	if strings.HasPrefix(r.Database, "MariaDB ") || strings.HasPrefix(r.Database, "MySQL 5.") {
+		delete(exact, "kms-mysql-dual-password") // one account has one password there
+	}
 
 	want := []string{
 		"rate, 1 at once", "rate, 2 at once", "floor's rate, 2 at once", "floor's rate by the rate, 2 at once", "worker: processor", "worker: memory", "Temporal: processor",
