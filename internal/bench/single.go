@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,22 +58,18 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // exposures measures for how long clients can't log in, by the rotation's own word and as a client meets it.
 func (s *stage) exposures(ctx context.Context) error {
 	for _, k := range kinds {
-		if !s.Takes(k) {
-			continue
+		if !s.Takes(k) || strings.HasSuffix(k.Name, string(rotation.DualAccount)) {
+			continue // the current account of two is never touched
 		}
 		added, err := s.addMany(ctx, k, 1, s.directly)
 		if err != nil {
 			return err
 		}
-		strategy := k.StrategyOf(added[0])
-		if strategy == rotation.DualAccount {
-			continue
-		}
 		var said, met []float64
 		for range min(s.Single, perSecret) {
 			c := &applicant{stage: s, secret: added[0]}
 			// With two passwords, what was read before goes on working; with one, a client has to read again.
-			c.keeps = strategy == rotation.DualPassword
+			c.keeps = k.Strategy == rotation.DualPassword
 			if err := c.begin(ctx); err != nil {
 				return err
 			}
@@ -120,6 +117,11 @@ func (c *applicant) end() (time.Duration, error) {
 
 func (c *applicant) run(ctx context.Context) {
 	var refused time.Time
+	defer func() {
+		if !refused.IsZero() {
+			c.longest = max(c.longest, time.Since(refused))
+		}
+	}()
 	for {
 		if !c.keeps {
 			if err := c.read(ctx); err != nil {

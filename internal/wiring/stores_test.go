@@ -25,9 +25,9 @@ func TestEachStoreHasAQuotaOfItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]pace.Options{
 		"alibaba-kms":         {PerSecond: 30, Workers: 3, Setting: "ROTOR_ALIBABA_KMS_WRITES"},
-		"finance":             {PerSecond: 30, Workers: 3, Setting: "ROTOR_ALIBABA_KMS_WRITES"},
+		"finance":             {PerSecond: 30, Workers: 3, Setting: "writesPerSecond of the store, else ROTOR_ALIBABA_KMS_WRITES"},
 		"aws-secrets-manager": {PerSecond: 0, Workers: 3, Setting: "ROTOR_AWS_WRITES"},
-		"raised":              {PerSecond: 200, Workers: 3, Setting: "ROTOR_AWS_WRITES"},
+		"raised":              {PerSecond: 200, Workers: 3, Setting: "writesPerSecond of the store, else ROTOR_AWS_WRITES"},
 	}, s.writes)
 	paced := s.paced(func(string, time.Duration) {})
 	require.Same(t, s.stores["aws-secrets-manager"], paced["aws-secrets-manager"], "its quota is off")
