@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rotor/internal/cloudsim"
+	"rotor/internal/rotation"
 	"rotor/internal/trial"
 	"rotor/internal/trial/sqlrelay"
 )
@@ -55,7 +56,7 @@ func (s *stage) count(ctx context.Context, k trial.Kind) error {
 		statements.Store(0)
 		run, err := s.start(ctx, k, added[0], queueFree)
 		if err == nil {
-			err = run.Get(ctx, nil)
+			err = await(ctx, k, run, &rotation.Result{})
 		}
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
 
 	"rotor/activities"
@@ -187,14 +188,26 @@ func (s *stage) rotate(ctx context.Context, k trial.Kind, secret devstack.Secret
 	if err != nil {
 		return result, err
 	}
-	if err := run.Get(ctx, &result); err != nil {
-		return result, fmt.Errorf("rotate a secret of kind %s: %w", k.Name, err)
+	return result, await(ctx, k, run, &result)
+}
+
+// tries is how often Temporal is asked: a server that has more to do than it can says strange things at times.
+const tries = 5
+
+// await waits for the end of a rotation.
+func await(ctx context.Context, k trial.Kind, run client.WorkflowRun, result *rotation.Result) error {
+	for try := 1; ; try++ {
+		err := run.Get(ctx, result)
+		if err == nil {
+			return nil
+		}
+		if _, ended := errors.AsType[*temporal.WorkflowExecutionError](err); ended || try == tries || ctx.Err() != nil {
+			return fmt.Errorf("rotate a secret of kind %s: %w", k.Name, err)
+		}
 	}
-	return result, nil
 }
 
 func (s *stage) start(ctx context.Context, k trial.Kind, secret devstack.Secret, queue string) (client.WorkflowRun, error) {
-	const tries = 3
 	for try := 1; ; try++ {
 		// A start whose answer was late is found running by the next try.
 		run, err := s.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: trial.ID(secret), TaskQueue: queue}, rotation.WorkflowType, trial.Request(k, secret))
