@@ -69,13 +69,15 @@ func execute(ctx context.Context, args []string, out, progress io.Writer) error 
 		return err
 	}
 	r, err := measure(ctx, o, progress)
-	if err != nil {
+	if r == nil {
 		return err
 	}
-	if err := r.print(out); err != nil || o.json == "" {
-		return err
+	// What was measured until something failed, or somebody had enough, is worth something.
+	err = errors.Join(err, r.print(out))
+	if o.json != "" {
+		err = errors.Join(err, r.write(o.json))
 	}
-	return r.write(o.json)
+	return err
 }
 
 func (o options) check() error {

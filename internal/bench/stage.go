@@ -93,7 +93,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (r *report, err
 		began := time.Now()
 		for _, part := range []func(context.Context) error{s.timeKinds, s.rates, s.distances, s.hung, s.quota, s.exposures, s.counts} {
 			if err := part(ctx); err != nil {
-				return nil, err
+				return s.report, err
 			}
 		}
 		s.tell("run %d of %d took %s", run+1, o.Runs, time.Since(began).Round(time.Second))
