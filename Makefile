@@ -27,6 +27,9 @@ CHAOS_SEED    = 1
 CHAOS_SECRETS = 200
 # How many entries the manifest of make manifest-size has, a multiple of 200.
 ENTRIES = 10000
+# What make bench passes on, and the file that it writes: make bench BENCHFLAGS='--runs 3 --worker-env ROTOR_HEARTBEAT=5s'.
+BENCHFLAGS =
+BENCHJSON  = bench.json
 # How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
 NONSTOP   = 1000
 # The end-to-end tests that are run on each server.
@@ -57,6 +60,18 @@ chaos: prepare ## rotate 200 secrets at once while workers are killed and server
 .PHONY: manifest-size
 manifest-size: prepare ## apply, plan, list and prune a manifest of 10,000 entries, and tell how long each takes
 	go test -count=1 -timeout 60m -v -run TestManyEntries ./internal/cli -args -entries $(ENTRIES)
+
+.PHONY: bench
+bench: prepare ## measure rotations, on a machine that does nothing else: a table, and BENCHJSON
+	go run ./internal/bench --version '$(VERSION)' --json $(BENCHJSON) $(BENCHFLAGS)
+
+.PHONY: bench-compare
+bench-compare: prepare ## measure the revision BASE and what is here, and print both and the ratios
+	@test -n "$(BASE)" || { echo "make bench-compare BASE=revision"; exit 2; }
+	base=$$(mktemp -d) && trap 'git worktree remove --force "$$base/tree"; rm -rf "$$base"' EXIT && git worktree add --quiet --detach "$$base/tree" "$(BASE)" && \
+	(cd "$$base/tree" && go run ./internal/bench --version "$$(git describe --always)" --json "$$base/base.json" $(BENCHFLAGS)) && \
+	go run ./internal/bench --version '$(VERSION)' --json $(BENCHJSON) $(BENCHFLAGS) && \
+	go run ./internal/bench --compare "$$base/base.json" $(BENCHJSON)
 
 .PHONY: test-matrix
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three

@@ -75,7 +75,7 @@ func (l *lockstep) done() {
 // rotations at once, and how often each writes as a rotation does.
 const (
 	atOnce = 64
-	rounds = 3
+	rounds = 2
 )
 
 func TestAStoreAtItsQuotaHardlyRefuses(t *testing.T) {

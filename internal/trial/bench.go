@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,11 +96,14 @@ const startPatience = time.Minute
 
 // StartWorker starts a worker that reaches Temporal at an address, and waits until it polls.
 func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more map[string]string) (*Worker, error) {
+	return b.Launch(ctx, queue, Quick, more, map[string]string{"TEMPORAL_ADDRESS": temporal})
+}
+
+// Launch starts a worker with settings over the stack's, the last ones first, and waits until it polls.
+func (b *Bench) Launch(ctx context.Context, queue string, more ...map[string]string) (*Worker, error) {
 	settings := b.Stack.Env()
-	for _, from := range []map[string]string{Quick, more, {"TEMPORAL_ADDRESS": temporal}} {
-		for name, value := range from {
-			settings[name] = value
-		}
+	for _, from := range more {
+		maps.Copy(settings, from)
 	}
 	env := os.Environ()
 	for name, value := range settings {

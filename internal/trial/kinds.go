@@ -55,15 +55,19 @@ var kinds = []Kind{
 
 // Kinds are those that the bench's database server can take: two passwords are MySQL's, from 8.0 on.
 func (b *Bench) Kinds() (can []Kind) {
-	var major int
-	_, err := fmt.Sscanf(b.Stack.MySQL.Version, "%d.", &major)
-	two := err == nil && b.Stack.MySQL.Flavour == mysqld.MySQL && major >= 8
 	for _, k := range kinds {
-		if two || k.Strategy != rotation.DualPassword {
+		if b.Takes(k) {
 			can = append(can, k)
 		}
 	}
 	return can
+}
+
+// Takes says whether the bench's database server can take a kind.
+func (b *Bench) Takes(k Kind) bool {
+	var major int
+	_, err := fmt.Sscanf(b.Stack.MySQL.Version, "%d.", &major)
+	return k.Strategy != rotation.DualPassword || err == nil && b.Stack.MySQL.Flavour == mysqld.MySQL && major >= 8
 }
 
 // StrategyOf is the strategy that a secret of the kind is rotated by.

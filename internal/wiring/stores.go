@@ -77,6 +77,9 @@ func (s *shelf) add(settings config.Worker, name string, named config.NamedStore
 	s.stores[name] = made
 	s.at[name] = placeOf(named)
 	_, setting := settings.WritesPerSecond(named.Provider)
+	if name != named.Provider {
+		setting = "writesPerSecond of the store, else " + setting
+	}
 	s.writes[name] = pace.Options{PerSecond: named.WritesPerSecond, Workers: settings.QuotaWorkers, Setting: setting}
 	s.rules[name] = activities.Rules{Passwords: named.Passwords, UsernameLimit: named.UsernameLimit, Region: named.Region}
 	return nil

@@ -271,6 +271,9 @@ func (s *Server) Ended() error { return s.child.Ended() }
 // Done is closed when the process that runs now has ended.
 func (s *Server) Done() <-chan struct{} { return s.child.Done() }
 
+// PID is the process's number; it changes with Restart.
+func (s *Server) PID() int { return s.child.PID() }
+
 // Kill ends the server as a power cut would (SIGKILL). Its data stays; Restart brings it back.
 func (s *Server) Kill() error { return s.child.Kill() }
 
