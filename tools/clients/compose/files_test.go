@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -157,7 +158,7 @@ func TestAddresses(t *testing.T) {
 	require.Contains(t, project.Services["schedule"].Command, strings.TrimPrefix(simulator[len(simulator)-1], "--secret="), "the schedule is of the secret that is made")
 	var settings config.Worker
 	settings.Settings() // defaults
-	require.Greater(t, worker.StopGracePeriod.String(), settings.StopTimeout.String())
+	require.Greater(t, time.Duration(*worker.StopGracePeriod), settings.StopTimeout)
 }
 
 // Without the demo the worker takes the cloud's own addresses and keys: nothing has to be taken out of the file.
