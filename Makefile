@@ -89,6 +89,10 @@ test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of
 test-clients: prepare ## run the tests that need other people's clients, each in a module of its own
 	@for module in $(CLIENTS); do echo "$$module"; (cd "$$module" && go test -timeout 20m ./...); done
 
+.PHONY: test-live
+test-live: prepare ## rotate throwaway secrets of a real cloud: docs/live.md tells what has to be set
+	@go run ./internal/live
+
 .PHONY: pictures
 pictures: prepare ## take the pictures of the documentation anew, from the Web UI in a browser
 	cd tools/clients/webui && go test -count=1 -timeout 10m ./... -args -pictures

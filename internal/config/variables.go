@@ -15,6 +15,7 @@ const (
 	byStarter   = "starter"
 	byBoth      = "worker, starter"
 	bySimulator = "starter simulator"
+	byLive      = "make test-live"
 	byDev       = "starter dev, starter demo, tests"
 )
 
@@ -75,6 +76,11 @@ func Variables() []Variable {
 		{"MYSQL_ROOT_PASSWORD", "root's password on the server of --mysql", bySimulator, ""},
 		{"ROTOR_MYSQLD", "server program to run, several for tests separated by colons", byDev, "mariadbd or mysqld where they are installed"},
 		{"ROTOR_CACHE", "folder for what is made once: the Temporal CLI, data directories", byDev, "rotor in the user's cache folder"},
+		{"ROTOR_LIVE_STORE", "store to try, see docs/live.md: alibaba-kms or aws-secrets-manager", byLive, ""},
+		{"ROTOR_LIVE_REGION", "region to make throwaway secrets in", byLive, ""},
+		{"ROTOR_LIVE_MYSQL", "HOST:PORT of the server to make throwaway accounts on", byLive, ""},
+		{"ROTOR_LIVE_MYSQL_USER", "account that may make them", byLive, ""},
+		{"ROTOR_LIVE_MYSQL_PASSWORD_FILE", "file with its password", byLive, ""},
 		{"XDG_CACHE_HOME", "the user's cache folder", byDev, "~/.cache"},
 	}
 }

@@ -178,3 +178,21 @@ func withoutText(err error) string {
 	}
 	return "the server did not answer"
 }
+
+// Accounts makes what KMSMySQLPair makes on the server, and leaves the documents to the caller; for a secret of a real cloud.
+func (s Seeder) Accounts(ctx context.Context, name string) (Secret, error) {
+	if !secretName.MatchString(name) {
+		return Secret{}, fmt.Errorf("make accounts for %q: a name has 1 to 12 lower-case letters and digits and starts with a letter", name)
+	}
+	secret := Secret{
+		Name: name, Target: rotation.TargetMySQL, Database: name, Account: name, AdminAccount: name + "_adm",
+		Password: rotation.NewSecret(rand.Text()), AdminPassword: rotation.NewSecret(rand.Text()),
+	}
+	if err := s.makeAccounts(ctx, secret); err != nil {
+		return Secret{}, errors.Join(fmt.Errorf("make accounts for %s: %w", name, err), s.Drop(ctx, secret))
+	}
+	return secret, nil
+}
+
+// Drop deletes database and accounts of a secret, those that rotations have made included.
+func (s Seeder) Drop(ctx context.Context, secret Secret) error { return s.dropAccounts(ctx, secret) }
