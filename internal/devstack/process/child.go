@@ -90,6 +90,9 @@ func (w *Workspace) Start(command Command) (*Child, error) {
 	return child, nil
 }
 
+// PID is the process's id.
+func (c *Child) PID() int { return c.id.pid }
+
 // Done is closed when the process has ended.
 func (c *Child) Done() <-chan struct{} { return c.done }
 
