@@ -25,6 +25,14 @@ PROOFS    = ./internal/trial ./internal/model
 # What chaos is drawn from, and how many secrets are rotated: make chaos CHAOS_SEED=7 CHAOS_SECRETS=20.
 CHAOS_SEED    = 1
 CHAOS_SECRETS = 200
+# How many secrets a fleet rotates, how many at once and on how many workers, and how long that may take: make scale SECRETS=10000 SCALE_BOUND=10h.
+SECRETS        = 1000
+SCALE_PARALLEL = 50
+SCALE_WORKERS  = 2
+SCALE_BOUND    = 2h
+SCALEFLAGS     =
+# Passed to the simulation: make simulate SIMULATEFLAGS='-sizes 5000 -parallel 20'.
+SIMULATEFLAGS  =
 # How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
 NONSTOP   = 1000
 # The end-to-end tests that are run on each server.
@@ -51,6 +59,15 @@ test-full: prepare ## run all tests, and every crash and fault instead of a samp
 .PHONY: chaos
 chaos: prepare ## rotate 200 secrets at once while workers are killed and servers restarted, then audit all
 	go test -count=1 -timeout 45m -v -run TestChaos ./internal/chaos -args -seed $(CHAOS_SEED) -secrets $(CHAOS_SECRETS)
+
+.PHONY: scale
+scale: prepare ## make schedules for 1,000 secrets and rotate them by a fleet, and measure what that takes
+	go test -count=1 -timeout 0 -v -run TestFleet ./internal/scale -args -secrets $(SECRETS) -parallel $(SCALE_PARALLEL) -workers $(SCALE_WORKERS) \
+		-schedules -trouble=false -suggest 0 -bound $(SCALE_BOUND) $(SCALEFLAGS)
+
+.PHONY: simulate
+simulate: ## tell when fleets of 1,000 to 1,000,000 secrets end, by the quotas of the stores
+	go run ./internal/simulation/table $(SIMULATEFLAGS)
 
 .PHONY: test-matrix
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three
