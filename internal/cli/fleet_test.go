@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"google.golang.org/protobuf/proto"
 
 	"rotor/internal/cli"
 	"rotor/internal/devstack"
@@ -239,7 +241,16 @@ func TestFleetOfHiddenNames(t *testing.T) {
 	require.Equal(t, cli.ExitUsage, without.code)
 	oneLine(t, without.stderr)
 	require.Contains(t, without.stderr, "ROTOR_PAYLOAD_KEYS")
-	for _, s := range secrets {
-		require.NotContains(t, run(t, []string{"fleet", "status"}).stdout+without.stderr, s.Name)
+	for _, id := range []string{fleet.WorkflowID(name), fleet.PartID(name, 0)} {
+		events := temporal.GetWorkflowHistory(t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			event, err := events.Next()
+			require.NoError(t, err)
+			kept, err := proto.Marshal(event)
+			require.NoError(t, err)
+			for _, s := range secrets {
+				require.NotContains(t, string(kept), s.Name, "%s, event %d", id, event.EventId)
+			}
+		}
 	}
 }

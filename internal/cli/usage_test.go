@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/cli"
+	"rotor/internal/devstack"
 )
 
 func TestWrongCommandLines(t *testing.T) {
@@ -78,6 +79,9 @@ func TestWrongCommandLines(t *testing.T) {
 		"a set of none at once":        {line: "rotate -f y --parallel 0", says: []string{"--parallel 0: wanted: at least 1"}},
 		"a label without a set":        {line: "rotate x -r y --label a=b", says: []string{"--label and --parallel go with --file"}},
 		"fleet without a file":         {line: "fleet start", says: []string{"--file is missing"}},
+		"canary that is none":          {line: "fleet start -f - --canary many", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"--canary many: wanted: a number, or a part like 2%"}},
+		"canary of too much":           {line: "fleet start -f - --canary 101%", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"--canary 101%"}},
+		"fleet of too many at once":    {line: "fleet start -f - --parallel 501", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"1 to 500"}},
 		"fleet of a bad name":          {line: "fleet status A/b", says: []string{"no fleet's name"}},
 		"fleet without a name":         {line: "fleet report", says: []string{"one FLEET"}},
 		"fleet command with a slip":    {line: "fleet stat", says: []string{`unknown command "stat"; did you mean`, "start"}},

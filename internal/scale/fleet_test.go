@@ -50,6 +50,8 @@ type run struct {
 	workers []*trial.Worker
 	// peak is the most memory that any worker has had, in kB.
 	peak int
+	// busy is how long each worker has kept processors busy, in ticks.
+	busy map[int]int
 }
 
 func TestFleet(t *testing.T) {
@@ -92,6 +94,7 @@ func TestFleet(t *testing.T) {
 	}
 	r.audit(ctx, t)
 	r.measured(ctx, t, status, took)
+	r.simulated(took)
 }
 
 // begin brings up everything.
@@ -103,11 +106,12 @@ func begin(ctx context.Context, t *testing.T) *run {
 	bench, err := trial.StartOn(ctx, devstack.Options{Out: os.Stdout, TemporalConfig: config})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, bench.Close()) })
-	r := &run{Bench: bench}
+	r := &run{Bench: bench, busy: map[int]int{}}
 	seeding := time.Now()
 	r.secrets, err = seed(ctx, bench.Stack, *secretsFlag, *broken)
 	require.NoError(t, err)
 	fmt.Printf("%d secrets made in %.0fs\n", len(r.secrets), time.Since(seeding).Seconds())
+	t.Cleanup(bench.Stack.Cloud.Before((&quota{next: map[bool]time.Time{}}).before))
 	for key, value := range bench.Stack.Env() {
 		r.env = append(r.env, key+"="+value)
 	}

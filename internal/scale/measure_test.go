@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,10 @@ import (
 	"rotor/internal/rotation"
 )
 
-// weigh looks how much memory the workers have had at most.
+// ticks are a second in which Linux counts the time of processors.
+const ticks = 100
+
+// weigh looks how much memory the workers have had at most, and how long they were busy.
 func (r *run) weigh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,7 +34,27 @@ func (r *run) weigh() {
 		if _, err := fmt.Sscan(peak, &kB); err == nil {
 			r.peak = max(r.peak, kB)
 		}
+		if busy, err := busyTicks(w.PID()); err == nil {
+			r.busy[w.PID()] = busy
+		}
 	}
+}
+
+// busyTicks reads how long a process has kept processors busy: user and system time are the 12th and 13th word after its name.
+func busyTicks(pid int) (ticks int, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	words := strings.Fields(string(text[strings.LastIndex(string(text), ")")+1:]))
+	for _, word := range words[11:13] {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return ticks, nil
 }
 
 // schedule makes a schedule for each secret, twice: the second time nothing changes.
@@ -59,7 +83,11 @@ func (r *run) measured(ctx context.Context, t *testing.T, s fleet.Status, took t
 		total += n
 	}
 	fmt.Printf("calls of the store: %d, %.1f for each secret, %d throttled; %v\n", total, float64(total)/float64(s.Selected), throttled, calls)
-	fmt.Printf("most memory of a worker: %d MB\n", r.peak/1024)
+	busy := 0
+	for _, n := range r.busy {
+		busy += n
+	}
+	fmt.Printf("most memory of a worker: %d MB; all workers were busy for %.3fs of a processor for each secret\n", r.peak/1024, float64(busy)/ticks/float64(s.Selected))
 	runs, events, size := r.histories(ctx, t, "WorkflowType = '"+fleet.WorkflowType+"'")
 	fmt.Printf("the fleet's own histories: %d runs, at most %d events and %d kB\n", runs, events, size/1024)
 	_, events, size = r.histories(ctx, t, "WorkflowType = '"+rotation.WorkflowType+"'")
