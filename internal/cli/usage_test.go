@@ -80,7 +80,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"a label without a set":        {line: "rotate x -r y --label a=b", says: []string{"--label and --parallel go with --file"}},
 		"fleet without a file":         {line: "fleet start", says: []string{"--file is missing"}},
 		"canary that is none":          {line: "fleet start -f - --canary many", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"--canary many: wanted: a number, or a part like 2%"}},
-		"canary of too much":           {line: "fleet start -f - --canary 101%", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"--canary 101%"}},
+		"canary of too much":           {line: "fleet start -f - --canary 101%", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"--canary '101%': wanted"}},
 		"fleet of too many at once":    {line: "fleet start -f - --parallel 501", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"1 to 500"}},
 		"fleet of a bad name":          {line: "fleet status A/b", says: []string{"no fleet's name"}},
 		"fleet without a name":         {line: "fleet report", says: []string{"one FLEET"}},
