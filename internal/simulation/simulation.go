@@ -113,8 +113,8 @@ type play struct {
 	// free is when each processor is.
 	free []time.Duration
 	// waiting is how many secrets of each target have come and not begun, open how many are open there.
-	waiting, openAt   []int
-	began, open int
+	waiting, openAt []int
+	began, open     int
 	// next is the target whose turn it is.
 	next int
 	// mayBegin is how many may have begun before the next drain.
