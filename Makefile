@@ -30,6 +30,14 @@ ENTRIES = 10000
 # What make bench passes on, and the file that it writes: make bench BENCHFLAGS='--runs 3 --worker-env ROTOR_HEARTBEAT=5s'.
 BENCHFLAGS =
 BENCHJSON  = bench.json
+# How many secrets a fleet rotates, how many at once and on how many workers, and how long that may take: make scale SECRETS=10000 SCALE_BOUND=10h.
+SECRETS        = 1000
+SCALE_PARALLEL = 50
+SCALE_WORKERS  = 2
+SCALE_BOUND    = 2h
+SCALEFLAGS     =
+# Passed to the simulation: make simulate SIMULATEFLAGS='-sizes 5000 -parallel 20'.
+SIMULATEFLAGS  =
 # How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
 NONSTOP   = 1000
 # The end-to-end tests that are run on each server.
@@ -72,6 +80,15 @@ bench-compare: prepare ## measure the revision BASE and what is here, and print 
 	(cd "$$base/tree" && go run ./internal/bench --version "$$(git describe --always)" --json "$$base/base.json" $(BENCHFLAGS)) && \
 	go run ./internal/bench --version '$(VERSION)' --json $(BENCHJSON) $(BENCHFLAGS) && \
 	go run ./internal/bench --compare "$$base/base.json" $(BENCHJSON)
+
+.PHONY: scale
+scale: prepare ## make schedules for 1,000 secrets and rotate them by a fleet, and measure what that takes
+	go test -count=1 -timeout 0 -v -run TestFleet ./internal/scale -args -secrets $(SECRETS) -parallel $(SCALE_PARALLEL) -workers $(SCALE_WORKERS) \
+		-schedules -trouble=false -suggest 0 -bound $(SCALE_BOUND) $(SCALEFLAGS)
+
+.PHONY: simulate
+simulate: ## tell when fleets of 1,000 to 1,000,000 secrets end, by the quotas of the stores
+	go run ./internal/simulation/table $(SIMULATEFLAGS)
 
 .PHONY: test-matrix
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three

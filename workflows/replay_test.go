@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"rotor/internal/fleet"
 	"rotor/internal/rotation"
 	"rotor/workflows"
 )
@@ -92,6 +93,8 @@ func replay(t *testing.T, history *historypb.History, r *workflows.Rotations) er
 	replayer.RegisterWorkflowWithOptions(r.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	replayer.RegisterWorkflowWithOptions(r.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
 	replayer.RegisterWorkflowWithOptions(r.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
+	replayer.RegisterWorkflowWithOptions(r.RotateFleet, workflow.RegisterOptions{Name: fleet.WorkflowType})
+	replayer.RegisterWorkflowWithOptions(r.FleetPart, workflow.RegisterOptions{Name: fleet.PartWorkflowType})
 	id := history.Events[0].GetWorkflowExecutionStartedEventAttributes().WorkflowId
 	return replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history,
 		worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: id}})

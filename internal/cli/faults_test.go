@@ -83,7 +83,7 @@ func reached(t *testing.T, held *cloudsim.Injected) {
 	t.Helper()
 	select {
 	case <-held.Reached():
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("no request came to be held")
 	}
 }

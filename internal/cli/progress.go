@@ -30,10 +30,23 @@ func (p *progress) show(done, of int) {
 	if !p.on || of == 0 || done < p.last || done*100/of == p.last*100/of && p.last >= 0 {
 		return
 	}
+	p.draw(done, of, fmt.Sprintf("%d of %d", done, of))
+}
+
+// tell draws the bar anew with a text of its own.
+func (p *progress) tell(done, of int, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.on && of > 0 {
+		p.draw(done, of, text)
+	}
+}
+
+func (p *progress) draw(done, of int, text string) {
 	p.last = done
 	full := done * barWidth / of
 	p.live = true
-	p.printf("\r\x1b[K%s %s%s %d of %d", p.what, p.paint(green, strings.Repeat("━", full)), p.paint(faint, strings.Repeat("─", barWidth-full)), done, of)
+	p.printf("\r\x1b[K%s %s%s %s", p.what, p.paint(green, strings.Repeat("━", full)), p.paint(faint, strings.Repeat("─", barWidth-full)), text)
 }
 
 // line prints a line above the bar.

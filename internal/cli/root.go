@@ -56,7 +56,7 @@ that are stuck. A worker does the work; starter dev runs everything on this mach
 	root.SetVersionTemplate(a.name() + " {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.rotateCommand(), a.checkCommand(), a.describeCommand(), a.resolveCommand(), a.scheduleCommand(), a.validateCommand(), a.planCommand(),
-		a.applyCommand(), a.deleteCommand(), a.pauseCommand(), a.resumeCommand(), a.listCommand(), a.historyCommand(), a.devCommand(), a.demoCommand(), a.simulatorCommand(), a.setupCommand(), a.versionCommand())
+		a.applyCommand(), a.deleteCommand(), a.pauseCommand(), a.resumeCommand(), a.listCommand(), a.historyCommand(), a.fleetCommand(), a.devCommand(), a.demoCommand(), a.simulatorCommand(), a.setupCommand(), a.versionCommand())
 	a.rename(root)
 	return root
 }

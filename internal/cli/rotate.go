@@ -52,7 +52,9 @@ func (a *app) rotateCommand() *cobra.Command {
 The rotation runs in Temporal and on workers, not here: Ctrl-C only stops looking.
 
 With -f it rotates the entries of manifests, or those of them that --label, --store and --region choose, --parallel at once, and
-ends with the gravest exit code of all.
+ends with the gravest exit code of all. More than 50 are a fleet, which goes on if this ends (see starter fleet): its progress is shown
+in place of each outcome, --output json prints its status, and starter fleet report has the outcomes. With --if-running they are
+rotated from here, however many they are.
 
 ` + exitCodes,
 		Example: `  starter rotate orders/db --region cn-hangzhou

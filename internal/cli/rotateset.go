@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rotor/internal/cli/watch"
+	"rotor/internal/fleet"
+	"rotor/internal/manifest"
 	"rotor/internal/rotation"
 )
 
@@ -64,6 +66,9 @@ func (c *rotateCall) runSet(cmd *cobra.Command, args []string) error {
 		return failf("no entry has %s", m.words())
 	}
 	ctx := cmd.Context()
+	if len(entries) > handful && !cmd.Flags().Changed("if-running") {
+		return c.asFleet(ctx, m, entries)
+	}
 	if c.client, err = c.dial(ctx, &c.connection); err != nil {
 		return err
 	}
@@ -81,6 +86,22 @@ func (c *rotateCall) runSet(cmd *cobra.Command, args []string) error {
 		calls[i] = &one
 	}
 	return c.rotateAll(ctx, calls)
+}
+
+// handful is up to how many entries the starter itself rotates, and waits for; more are a fleet's, which goes on without it.
+const handful = 50
+
+// asFleet has a fleet rotate the entries, in the way in which they would be rotated here: no canary, and no end before the last.
+func (c *rotateCall) asFleet(ctx context.Context, m *manifestFlags, entries []manifest.Rotation) error {
+	// They are loaded into what they were bound to, which is not the copy.
+	if err := c.settings.Load(c.lookup); err != nil {
+		return usagef("%s", err)
+	}
+	f := &fleetStart{
+		fleetCall: fleetCall{app: c.app, connection: c.connection, output: c.output}, manifestFlags: *m, leaked: c.leaked, now: c.now, noWait: c.noWait,
+		canary: "0", targetLabel: defaultTargetLabel, limits: fleet.Limits{Parallel: min(c.set.parallel, fleet.MostOpen)},
+	}
+	return f.run(ctx, entries)
 }
 
 // rotateAll rotates several at once, and ends with the gravest exit code of all.

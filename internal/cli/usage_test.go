@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/cli"
+	"rotor/internal/devstack"
 )
 
 func TestWrongCommandLines(t *testing.T) {
@@ -23,7 +24,7 @@ func TestWrongCommandLines(t *testing.T) {
 		// inStdout is in the output, for commands that say there what is wrong; the others print nothing.
 		inStdout string
 	}{
-		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: apply, check, completion, delete, demo, describe, dev, history, list, pause, plan"}},
+		"unknown command":              {line: "frobnicate", says: []string{`unknown command "frobnicate"`, "available: apply, check, completion, delete, demo, describe, dev, fleet, history, list, pause, plan"}},
 		"command with a slip":          {line: "rotat", says: []string{`unknown command "rotat"; did you mean rotate?`}},
 		"unknown flag":                 {line: "rotate x --frobnicate", says: []string{"unknown flag --frobnicate", "rotate --help"}},
 		"flag with a slip":             {line: "rotate x --regoin y", says: []string{"unknown flag --regoin; did you mean --region?"}},
@@ -81,6 +82,14 @@ func TestWrongCommandLines(t *testing.T) {
 		"a set and a strategy":         {line: "rotate -f y --strategy single-user", says: []string{"--strategy goes with one SECRET"}},
 		"a set of none at once":        {line: "rotate -f y --parallel 0", says: []string{"--parallel 0: wanted: at least 1"}},
 		"a label without a set":        {line: "rotate x -r y --label a=b", says: []string{"--label and --parallel go with --file"}},
+		"fleet without a file":         {line: "fleet start", says: []string{"--file is missing"}},
+		"canary that is none":          {line: "fleet start -f - --canary many", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"--canary many: wanted: a number, or a part like 2%"}},
+		"canary of too much":           {line: "fleet start -f - --canary 101%", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"--canary '101%': wanted"}},
+		"fleet of too many at once":    {line: "fleet start -f - --parallel 501", hows: []how{withStdin(entries(devstack.Secret{Name: "x"}))}, says: []string{"1 to 500"}},
+		"fleet of a bad name":          {line: "fleet status A/b", says: []string{"no fleet's name"}},
+		"fleet without a name":         {line: "fleet report", says: []string{"one FLEET"}},
+		"fleet command with a slip":    {line: "fleet stat", says: []string{`unknown command "stat"; did you mean`, "start"}},
+		"speed of nothing":             {line: "fleet speed x", hows: []how{withEnv("TEMPORAL_ADDRESS=127.0.0.1:1")}, says: []string{"127.0.0.1:1"}},
 		"pause of nothing":             {line: "pause", says: []string{"SECRET is missing", "-f rotations.yaml"}},
 		"pause without a region":       {line: "pause x", says: []string{"--region is missing"}},
 		"pause of both":                {line: "pause x -r y -f z", says: []string{"either SECRETs or --file"}},
@@ -120,7 +129,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 	root := run(t, nil)
 	require.Equal(t, cli.ExitOK, root.code)
 	require.Equal(t, root.stdout, run(t, []string{"--help"}).stdout)
-	for _, command := range []string{"rotate", "check", "describe", "resolve", "schedule", "validate", "plan", "apply", "delete", "pause", "resume", "list", "history", "dev", "demo", "simulator", "setup", "version"} {
+	for _, command := range []string{"rotate", "check", "describe", "resolve", "schedule", "validate", "plan", "apply", "delete", "pause", "resume", "list", "history", "fleet", "dev", "demo", "simulator", "setup", "version"} {
 		require.Contains(t, root.stdout, "  "+command+" ")
 		help := run(t, []string{command, "--help"})
 		require.Equal(t, cli.ExitOK, help.code)

@@ -42,6 +42,8 @@ type Options struct {
 	NoSearchAttributes bool
 	// Codec is the URL at which Temporal's Web UI has encrypted payloads read, see temporal.Options.
 	Codec string
+	// TemporalConfig are further settings of the Temporal server, see temporal.Options.
+	TemporalConfig map[string]string
 	// Cloud is the simulated cloud's set-up; without credentials it gets one, made up for this stack.
 	Cloud cloudsim.Options
 }
@@ -75,7 +77,7 @@ func Start(ctx context.Context, options Options) (*Stack, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		s.Temporal, err = temporal.Start(groupCtx, temporal.Options{
-			Headless: options.Headless, Codec: options.Codec, SearchAttributes: attributes, Progress: out,
+			Headless: options.Headless, Codec: options.Codec, SearchAttributes: attributes, Config: options.TemporalConfig, Progress: out,
 		})
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rotor/internal/cloudsim"
+	"rotor/internal/fleet"
 	"rotor/internal/rotation"
 )
 
@@ -159,6 +160,10 @@ func TestHistories(t *testing.T) {
 			require.NoError(t, decide(t, run, rotation.UpdateRetry, "the account is gone"))
 			require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
 			return run
+		},
+		"fleet": func(t *testing.T) client.WorkflowRun { return fleetRun(t, fleet.WorkflowID) },
+		"fleet-part": func(t *testing.T) client.WorkflowRun {
+			return fleetRun(t, func(name string) string { return fleet.PartID(name, 0) })
 		},
 		"checked": func(t *testing.T) client.WorkflowRun {
 			run := startCheck(t, queue, newSecret(t), nil)

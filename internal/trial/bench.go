@@ -44,6 +44,11 @@ type Bench struct {
 
 // Start builds a worker and starts a stack.
 func Start(ctx context.Context, out io.Writer) (b *Bench, err error) {
+	return StartOn(ctx, devstack.Options{Out: out})
+}
+
+// StartOn is Start with a stack of one's own choice; there is never a Web UI.
+func StartOn(ctx context.Context, options devstack.Options) (b *Bench, err error) {
 	b = &Bench{}
 	if b.workspace, err = process.NewWorkspace(); err != nil {
 		return nil, err
@@ -57,7 +62,8 @@ func Start(ctx context.Context, out io.Writer) (b *Bench, err error) {
 	if said, err := exec.CommandContext(ctx, "go", "build", "-o", b.worker, "rotor/worker").CombinedOutput(); err != nil {
 		return b, fmt.Errorf("build the worker: %w\n%s", err, said)
 	}
-	if b.Stack, err = devstack.Start(ctx, devstack.Options{Headless: true, Out: out}); err != nil {
+	options.Headless = true
+	if b.Stack, err = devstack.Start(ctx, options); err != nil {
 		return b, err
 	}
 	b.Temporal, err = client.Dial(client.Options{

@@ -32,6 +32,8 @@ type Options struct {
 	SearchAttributes map[string]string
 	// Codec is the URL at which the Web UI has encrypted payloads read; "": nowhere.
 	Codec string
+	// Config are further settings of the server, by the names of its dynamic configuration.
+	Config map[string]string
 	// Progress is told when the CLI has to be built first. It may be nil.
 	Progress io.Writer
 }
@@ -121,6 +123,9 @@ func (s *Server) args() []string {
 		if s.options.Codec != "" {
 			args = append(args, "--ui-codec-endpoint", s.options.Codec)
 		}
+	}
+	for name, value := range s.options.Config {
+		args = append(args, "--dynamic-config-value", name+"="+value)
 	}
 	for name, kind := range s.options.SearchAttributes {
 		args = append(args, "--search-attribute", name+"="+kind)
