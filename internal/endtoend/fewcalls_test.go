@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,8 +15,7 @@ import (
 type cost struct {
 	// Calls of the store, of which some Write.
 	Calls, Write int
-	// Logins of the account that is current, the one that is next (the same with a single account), and the admin. Those with which a pair that
-	// was rotated before is looked at, with the previous version, go to another address, and are not counted.
+	// Logins of the account that is current, the one that is next (the same with a single account), and the admin.
 	Current, Next, Admin int
 }
 
@@ -24,7 +24,7 @@ func TestFewCalls(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ usual, express cost }{
 		"KMS, the first rotation of a pair": {cost{24, 3, 2, 3, 4}, cost{10, 3, 1, 2, 2}},
-		"KMS, a pair":                       {cost{26, 3, 2, 3, 4}, cost{11, 3, 1, 2, 2}},
+		"KMS, a pair":                       {cost{26, 3, 2, 5, 4}, cost{11, 3, 1, 4, 2}},
 		"KMS, a single account":             {cost{21, 3, 7, 0, 0}, cost{9, 3, 6, 0, 0}},
 		"AWS, a pair":                       {cost{30, 2, 2, 3, 4}, cost{11, 2, 1, 2, 2}},
 		"AWS, a single account":             {cost{26, 2, 7, 0, 0}, cost{9, 2, 6, 0, 0}},
@@ -44,6 +44,7 @@ func costOf(t *testing.T, taskQueue string, prepare func(*testing.T) devstack.Se
 	for range 10 {
 		secret, r := prepare(t), newRelay(t)
 		lead(t, secret, r)
+		leadPast(t, secret, r)
 		begun := lastRequest()
 		run := start(t, taskQueue, secret, nil)
 		result := outcome(t, run)
@@ -66,6 +67,19 @@ func costOf(t *testing.T, taskQueue string, prepare func(*testing.T) devstack.Se
 	}
 	t.Fatal("none of ten rotations was undisturbed")
 	return c
+}
+
+// leadPast makes the previous version lead to the relay, too: a pair that was rotated before is looked at with it.
+func leadPast(t *testing.T, secret devstack.Secret, r *relay) {
+	t.Helper()
+	if secret.Store != rotation.StoreAlibabaKMS {
+		return
+	}
+	s := stored(t, secret.Name)
+	for i := range s.Versions {
+		s.Versions[i].Data = strings.Replace(s.Versions[i].Data, `"Endpoint":"`+stack.MySQL.Host+`"`, `"Endpoint":"`+r.host+`"`, 1)
+	}
+	kms().Put(s)
 }
 
 // attemptsOf counts the attempts of activities, and the local ones.
