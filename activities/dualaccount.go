@@ -201,15 +201,28 @@ func retiredBy(current *rotation.Document, account string) (*rotation.Document, 
 }
 
 func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) (SetResult, error) {
-	if err := mustLogIn(m.tryLogin(ctx, base), rotation.Errorf(rotation.Permanent,
-		"the current version of secret %s no longer logs in as %s", m.plan.Secret, base.Account)); err != nil {
-		return SetResult{}, err
+	// Look has seen it a moment ago, where this is fresh.
+	if !m.fresh {
+		if err := mustLogIn(m.tryLogin(ctx, base), rotation.Errorf(rotation.Permanent,
+			"the current version of secret %s no longer logs in as %s", m.plan.Secret, base.Account)); err != nil {
+			return SetResult{}, err
+		}
 	}
 	session, err := m.lockAsAdmin(ctx)
 	if err != nil {
 		return SetResult{}, err
 	}
-	defer session.Close()
+	result, err := m.setUnder(ctx, session, pending)
+	if err != nil || !m.fresh {
+		session.Close()
+		return result, err
+	}
+	m.Memory.leave(m.at(m.plan.Version), session)
+	return result, nil
+}
+
+// setUnder sets under the lock.
+func (m dualAccount) setUnder(ctx context.Context, session target.Session, pending *rotation.Document) (SetResult, error) {
 	if act, err := m.stillOurs(ctx); err != nil || !act {
 		return SetResult{Done: err == nil}, err
 	}
@@ -303,6 +316,12 @@ func (m dualAccount) mustBeAsSeen(ctx context.Context) (has bool, err error) {
 }
 
 func (m dualAccount) differences(ctx context.Context, base, pending *rotation.Document) ([]string, error) {
+	if left := m.Memory.take(m.at(m.plan.Version)); left != nil && m.fresh {
+		defer left.Close()
+		return left.Differences(ctx, pending.Account, base.Account)
+	} else if left != nil {
+		left.Close()
+	}
 	session, err := m.lockAsAdmin(ctx)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
 )
 
 // EndInput is End's.
@@ -13,6 +14,8 @@ type EndInput struct {
 	Plan rotation.Plan
 	// Uncertain is how many attempts before this one may have sent a move of the stage and got no answer.
 	Uncertain int `json:",omitempty"`
+	// Fresh: see StepInput. Test has passed a moment ago, too.
+	Fresh bool `json:",omitempty"`
 }
 
 // EndResult says what End did.
@@ -35,11 +38,9 @@ func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
 		return EndResult{}, err
 	}
 	defer s.leave()
-	seen, err := s.versions(ctx)
-	if err != nil {
-		return EndResult{}, err
-	}
-	action, err := rotation.DecideEnd(s.plan, seen)
+	defer s.forget()
+	s.fresh = s.isFresh(in.Fresh)
+	action, err := s.decideEnd(ctx)
 	if err != nil {
 		return EndResult{}, err
 	}
@@ -53,24 +54,52 @@ func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
 		result.Settle = s.store.Traits().UncertainFor
 	}
 	if action == rotation.EndMove {
-		tested, err := s.test(ctx)
-		if err != nil {
-			return EndResult{}, err
+		if !s.fresh {
+			tested, err := s.test(ctx)
+			if err != nil {
+				return EndResult{}, err
+			}
+			if len(tested.Differences) > 0 {
+				return EndResult{Differences: tested.Differences}, nil
+			}
 		}
-		if len(tested.Differences) > 0 {
-			return EndResult{Differences: tested.Differences}, nil
-		}
-		if err := s.store.MoveCurrent(ctx, s.ref, s.plan.Base, s.plan.Version); err != nil {
+		if err := s.move(ctx); err != nil {
 			return EndResult{}, s.orDeleted(err)
 		}
 		result.Moved = s.Now()
 	}
-	result.TLS, result.Proof, err = s.finish(ctx)
+	if s.fresh && action == rotation.EndMove {
+		result.TLS, result.Proof, err = s.finishMoved(ctx)
+	} else {
+		result.TLS, result.Proof, err = s.finish(ctx)
+	}
 	if err != nil && action == rotation.EndMove {
 		// This attempt has moved the stage. The next one must not take that move for the one whose answer was lost.
 		err = unanswered(err)
 	}
 	return result, err
+}
+
+// decideEnd looks at the store, unless the store itself looks right before it moves, and nothing else comes before that.
+func (s *scene) decideEnd(ctx context.Context) (rotation.EndAction, error) {
+	if s.fresh && s.store.Traits().UncertainFor > 0 {
+		return rotation.EndMove, nil
+	}
+	seen, err := s.versions(ctx)
+	if err != nil {
+		return "", err
+	}
+	return rotation.DecideEnd(s.plan, seen)
+}
+
+func (s *scene) move(ctx context.Context) error {
+	if !s.fresh {
+		return s.store.MoveCurrent(ctx, s.ref, s.plan.Base, s.plan.Version)
+	}
+	return s.store.MoveCurrentIf(ctx, s.ref, s.plan.Base, s.plan.Version, func(seen rotation.Versions) error {
+		_, err := rotation.DecideEnd(s.plan, seen)
+		return err
+	})
 }
 
 // unanswered says of an error that the attempt may have moved the stage all the same.
@@ -113,6 +142,29 @@ func (s *scene) finish(ctx context.Context) (tls, by string, err error) {
 		return "", "", rotation.Errorf(rotation.Conflict, "version %s of secret %s is current, and not this rotation's %s: somebody else moved the stage",
 			current.Version, s.plan.Secret, s.plan.Version)
 	}
+	return s.proveCurrent(ctx, current)
+}
+
+// finishMoved finishes right after this attempt has moved the stage, having seen the pending stage on its version: that is taken off without
+// another list.
+func (s *scene) finishMoved(ctx context.Context) (tls, by string, err error) {
+	if s.store.Traits().ClearsPending {
+		if err := s.store.RemovePending(ctx, s.ref, s.plan.Version); err != nil {
+			return "", "", s.orDeleted(err)
+		}
+	}
+	current, err := s.store.ReadCurrent(ctx, s.ref)
+	if err != nil {
+		return "", "", s.orDeleted(err)
+	}
+	if current.Version != s.plan.Version {
+		return "", "", rotation.Errorf(rotation.Retryable, "version %s of secret %s is not visible as current yet", s.plan.Version, s.plan.Secret)
+	}
+	return s.proveCurrent(ctx, current)
+}
+
+// proveCurrent logs in with what is current now.
+func (s *scene) proveCurrent(ctx context.Context, current secretstore.Value) (tls, by string, err error) {
 	doc, err := s.parse(s.plan.Secret, current)
 	if err != nil {
 		return "", "", err

@@ -34,7 +34,11 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 	if err := s.checkInClear(ctx, req); err != nil {
 		return rotation.Plan{}, err
 	}
-	return s.look(ctx, req)
+	plan, err := s.look(ctx, req)
+	if err == nil {
+		s.looked()
+	}
+	return plan, err
 }
 
 // checkInClear keeps two rotations of a secret apart, of which one began before ids were hidden.
@@ -84,6 +88,8 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	if p.Strategy, err = s.strategy(req, doc); err != nil {
 		return rotation.Plan{}, rotation.Named(rotation.FindingStrategy, err)
 	}
+	s.current = current
+	s.Memory.keep(s.at(current.Version), current)
 	p.Base, p.Previous = current.Version, versions.Holder(rotation.Previous)
 	p.Account, p.Address = doc.Account, s.login(doc).Place.Address()
 	if !s.target.Traits().APIAdmin {

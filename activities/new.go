@@ -4,10 +4,16 @@ import (
 	"context"
 
 	"rotor/internal/rotation"
+	"rotor/internal/secretstore"
 )
 
 // StepInput is what every step after Look gets.
-type StepInput struct{ Plan rotation.Plan }
+type StepInput struct {
+	Plan rotation.Plan
+	// Fresh: Look, and every step since, has ended a moment ago, in the same workflow task, and this is the step's first attempt. What they
+	// saw need not be seen again, unless a change depends on it.
+	Fresh bool `json:",omitempty"`
+}
 
 // NewResult says what New did.
 type NewResult struct{ Action rotation.NewAction }
@@ -20,6 +26,7 @@ func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 		return NewResult{}, err
 	}
 	defer s.leave()
+	s.fresh = s.isFresh(in.Fresh)
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return NewResult{}, err
@@ -36,9 +43,11 @@ func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 	if err != nil {
 		return NewResult{}, err
 	}
-	if err := s.store.PutPending(ctx, s.ref, s.plan.Version, base.With(s.plan.Next(), password)); err != nil {
+	data := base.With(s.plan.Next(), password)
+	if err := s.store.PutPending(ctx, s.ref, s.plan.Version, data); err != nil {
 		return NewResult{}, s.orKept(ctx, err)
 	}
+	s.Memory.keep(s.at(s.plan.Version), secretstore.Value{Version: s.plan.Version, Data: data})
 	return NewResult{Action: action}, nil
 }
 

@@ -45,6 +45,8 @@ type Rotation struct {
 	Pause func(ctx context.Context, d time.Duration) error
 	// StoreSlots and TargetSlots bound how many steps are at one store's region and at one server at once; nil: no bound.
 	StoreSlots, TargetSlots *Slots
+	// Memory keeps what steps that go express leave each other; nil: nothing is kept.
+	Memory *Memory
 	// LongestAttempt is the time limit of one attempt of a step.
 	LongestAttempt time.Duration
 }
@@ -89,6 +91,10 @@ type scene struct {
 	leaving []func()
 	// rule is what the target takes as a password; Look's survey finds it.
 	rule rotation.PasswordRule
+	// current is what this step has read as the current version.
+	current secretstore.Value
+	// fresh: see StepInput.
+	fresh bool
 	// byAPI: what this step has seen of logins is, in part, an API's word.
 	byAPI bool
 	// setUncertain: see RollbackInput.
@@ -170,7 +176,12 @@ func (s *scene) leave() {
 }
 
 func (s *scene) versions(ctx context.Context) (rotation.Versions, error) {
-	seen, err := s.store.Versions(ctx, s.ref)
+	list := s.store.Versions
+	if s.fresh {
+		// Look has just seen those without stages.
+		list = s.store.Staged
+	}
+	seen, err := list(ctx, s.ref)
 	return seen, s.orDeleted(err)
 }
 
@@ -183,9 +194,24 @@ func (s *scene) orDeleted(err error) error {
 	return rotation.Errorf(rotation.Conflict, "secret %s was deleted, or is about to be, while this rotation ran: somebody else did that", s.plan.Secret).WithCode(e.Code)
 }
 
+// value reads a version of the secret.
+func (s *scene) value(ctx context.Context, version string) (secretstore.Value, error) {
+	if v, has := s.Memory.kept(s.at(version)); has && s.fresh {
+		return v, nil
+	}
+	if s.current.Version == version && version != "" {
+		return s.current, nil
+	}
+	v, err := s.store.Read(ctx, s.ref, version)
+	if err == nil {
+		s.Memory.keep(s.at(version), v)
+	}
+	return v, err
+}
+
 // document reads the document of a version of the secret.
 func (s *scene) document(ctx context.Context, version string) (*rotation.Document, error) {
-	v, err := s.store.Read(ctx, s.ref, version)
+	v, err := s.value(ctx, version)
 	if err != nil {
 		return nil, s.orDeleted(err)
 	}
@@ -229,7 +255,7 @@ func (s *scene) tryLogin(ctx context.Context, d *rotation.Document) target.Proof
 // probe logs in with a version of the secret. A version that is gone, or that can't be read as a document, has the
 // answer RefusedLogin: no password of the secret is behind it.
 func (s *scene) probe(ctx context.Context, version string) (target.Proof, error) {
-	v, err := s.store.Read(ctx, s.ref, version)
+	v, err := s.value(ctx, version)
 	if err != nil {
 		return target.Proof{Answer: rotation.RefusedLogin}, s.unlessGone(ctx, version, s.orDeleted(err))
 	}
@@ -246,9 +272,9 @@ func (s *scene) unlessGone(ctx context.Context, version string, err error) error
 	if rotation.KindOf(err) != rotation.Permanent {
 		return err
 	}
-	seen, listing := s.versions(ctx)
+	seen, listing := s.store.Versions(ctx, s.ref)
 	if listing != nil {
-		return listing
+		return s.orDeleted(listing)
 	}
 	if _, there := seen.Find(version); there {
 		return rotation.Errorf(rotation.Retryable, "version %s of secret %s is there and can't be read: %s", version, s.plan.Secret, err).WithCode(rotation.CodeOf(err))
@@ -306,7 +332,8 @@ func (s *scene) proof() string {
 // hasAdmin says whether somebody else than the account itself can change it.
 func (s *scene) hasAdmin() bool { return s.plan.Admin != "" || s.target.Traits().APIAdmin }
 
-// admin reads the admin secret; it is read anew by every step, because it may be rotating, too.
+// admin reads the admin secret; it is read anew by every step, because it may be rotating, too. Only where steps follow each other at once
+// it is Look's; if that does not log in any more, the step is tried again as usual.
 func (s *scene) admin(ctx context.Context) (target.Login, error) {
 	if s.target.Traits().APIAdmin {
 		return target.Login{Place: rotation.Place{Instance: s.plan.Instance, Region: s.plan.Region}, Version: s.plan.Version}, nil
@@ -320,9 +347,14 @@ func (s *scene) admin(ctx context.Context) (target.Login, error) {
 
 func (s *scene) adminDocument(ctx context.Context) (*rotation.Document, error) {
 	name := s.plan.Admin
-	v, err := s.store.ReadCurrent(ctx, secretstore.Ref{Region: s.ref.Region, Name: name})
-	if err != nil {
-		return nil, namedAdmin(err, name)
+	v, has := s.Memory.kept(s.atAdmin(name))
+	if !has || !s.fresh {
+		var err error
+		if v, err = s.store.ReadCurrent(ctx, secretstore.Ref{Region: s.ref.Region, Name: name}); err != nil {
+			return nil, namedAdmin(err, name)
+		}
+		s.Memory.drop(s.atAdmin(name))
+		s.Memory.keep(s.atAdmin(name), v)
 	}
 	d, err := s.parseAdmin(name, v)
 	return d, namedAdmin(err, name)

@@ -27,13 +27,15 @@ func (r *Rotation) Set(ctx context.Context, in StepInput) (SetResult, error) {
 		return SetResult{}, err
 	}
 	defer s.leave()
-	seen, err := s.versions(ctx)
-	if err != nil {
-		return SetResult{}, err
-	}
-	action, err := rotation.DecideEnd(s.plan, seen)
-	if err != nil || action == rotation.EndFinish {
-		return SetResult{Done: err == nil}, err
+	if s.fresh = s.isFresh(in.Fresh); !s.fresh {
+		seen, err := s.versions(ctx)
+		if err != nil {
+			return SetResult{}, err
+		}
+		action, err := rotation.DecideEnd(s.plan, seen)
+		if err != nil || action == rotation.EndFinish {
+			return SetResult{Done: err == nil}, err
+		}
 	}
 	base, pending, err := s.documents(ctx)
 	if err != nil {

@@ -24,13 +24,15 @@ func (r *Rotation) Test(ctx context.Context, in StepInput) (TestResult, error) {
 		return TestResult{}, err
 	}
 	defer s.leave()
-	seen, err := s.versions(ctx)
-	if err != nil {
-		return TestResult{}, err
-	}
-	action, err := rotation.DecideEnd(s.plan, seen)
-	if err != nil || action == rotation.EndFinish {
-		return TestResult{Done: err == nil}, err
+	if s.fresh = s.isFresh(in.Fresh); !s.fresh {
+		seen, err := s.versions(ctx)
+		if err != nil {
+			return TestResult{}, err
+		}
+		action, err := rotation.DecideEnd(s.plan, seen)
+		if err != nil || action == rotation.EndFinish {
+			return TestResult{Done: err == nil}, err
+		}
 	}
 	return s.test(ctx)
 }

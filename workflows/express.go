@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"rotor/activities"
 	"rotor/internal/rotation"
 )
 
@@ -99,6 +100,14 @@ func (w *run) attempt(ctx workflow.Context, step rotation.Step, activity, input,
 		ScheduleToCloseTimeout: left, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary: workflow.GetActivityOptions(ctx).Summary,
 	})
+	switch in := input.(type) {
+	case activities.StepInput:
+		in.Fresh = true
+		input = in
+	case activities.EndInput:
+		in.Fresh = true
+		input = in
+	}
 	err := answer(step, workflow.ExecuteLocalActivity(local, activity, input).Get(local, result))
 	if workflowTask(ctx) == w.express.task {
 		return err

@@ -203,8 +203,7 @@ func TestLostWorkflowTaskIsReckonedWith(t *testing.T) {
 		return s
 	}
 	t.Run("a pair only goes forward", func(t *testing.T) {
-		var s *stage
-		s = disturbed(t, script{set: func(n int) error {
+		s := disturbed(t, script{set: func(n int) error {
 			if n == 1 {
 				return permanent
 			}

@@ -160,6 +160,8 @@ func (a *app) underWay(s *watch.Snapshot) {
 		a.printf("%s: %s, until %s.\n", a.paint(yellow, "Waiting"), timer.Why, timer.Until.UTC().Format(time.RFC3339))
 	case len(s.Steps) == 0:
 		a.printf("%s: no step has begun.\n", a.paint(green, "Running"))
+	case s.Steps[len(s.Steps)-1].State == rotation.StateEnded:
+		a.printf("%s: step %s has ended, and what follows is under way.\n", a.paint(green, "Running"), s.Steps[len(s.Steps)-1].Step)
 	default:
 		a.printf("%s: step %s.\n", a.paint(green, "Running"), s.Steps[len(s.Steps)-1].Step)
 	}

@@ -89,10 +89,11 @@ func clientOptions() client.Options {
 	}
 }
 
-// quick are settings of the worker that make waits short.
+// quick are settings of the worker that make waits short. Steps go as activities, so that a test can look, and act, between them.
 var quick = map[string]string{
 	"ROTOR_HEARTBEAT": "1s", "ROTOR_STEP_TIMEOUT": "10s", "ROTOR_STEP_BURST": "6s", "ROTOR_FIRST_PAUSE": "1500ms", "ROTOR_LONGEST_PAUSE": "2s",
 	"ROTOR_STICKY": "1s", "ROTOR_STOP_TIMEOUT": "2s", "ROTOR_ALIBABA_SIGNATURE_VALIDITY": "2s",
+	"ROTOR_EXPRESS": "false",
 }
 
 // startWorker starts a worker on the stack, in this process.

@@ -23,6 +23,8 @@ type relay struct {
 	seen bytes.Buffer
 	// queries are the texts of the statements that clients sent, in order.
 	queries []string
+	// accounts are those that logged in, in order.
+	accounts []string
 	// logins is how many connections there were.
 	logins atomic.Int64
 	// gone: nobody gets through.
@@ -120,7 +122,12 @@ func (r *relay) heard(account string) bool {
 type packets struct {
 	relay *relay
 	rest  []byte
+	// begun: the first packet, which is the login, has been seen.
+	begun bool
 }
+
+// handshake is what stands before the account's name in a login: flags, a size, a character set, and 23 bytes of nothing.
+const handshake = 4 + 4 + 1 + 23
 
 func (p *packets) Write(data []byte) (int, error) {
 	p.rest = append(p.rest, data...)
@@ -130,6 +137,13 @@ func (p *packets) Write(data []byte) (int, error) {
 			break
 		}
 		number, payload := p.rest[3], p.rest[4:4+length]
+		if first := !p.begun; first && len(payload) > handshake {
+			account, _, _ := bytes.Cut(payload[handshake:], []byte{0})
+			p.relay.mu.Lock()
+			p.relay.accounts = append(p.relay.accounts, string(account))
+			p.relay.mu.Unlock()
+		}
+		p.begun = true
 		if number == 0 && length > 1 && payload[0] == 3 {
 			p.relay.mu.Lock()
 			p.relay.queries = append(p.relay.queries, string(payload[1:]))

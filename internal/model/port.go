@@ -159,6 +159,11 @@ func (p *port) PutPending(_ context.Context, ref secretstore.Ref, id string, dat
 	return err
 }
 
+// Staged is one call, like Versions.
+func (p *port) Staged(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
+	return p.Versions(ctx, ref)
+}
+
 // MoveCurrent is two calls at the store: it is looked at, then moved without a comparison.
 func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string) error {
 	if p.w.swaps {
@@ -182,6 +187,11 @@ func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string
 		return nil, nil
 	})
 	return err
+}
+
+// MoveCurrentIf is for steps that go express, which the model's don't.
+func (p *port) MoveCurrentIf(ctx context.Context, ref secretstore.Ref, from, to string, _ func(rotation.Versions) error) error {
+	return p.MoveCurrent(ctx, ref, from, to)
 }
 
 // swap is one call at a store that compares.

@@ -67,6 +67,8 @@ type Store interface {
 	// Versions lists all versions of a secret with their stages, the newest first. A secret that does not exist, is
 	// scheduled for deletion, is of a type that this program must not rotate, or that may not be read is a permanent error.
 	Versions(ctx context.Context, secret Ref) (rotation.Versions, error)
+	// Staged lists the versions that carry stages, as they are at one moment, and may leave out others: it never costs more than Versions.
+	Staged(ctx context.Context, secret Ref) (rotation.Versions, error)
 	// Read gives the value of a version.
 	Read(ctx context.Context, secret Ref, version string) (Value, error)
 	// ReadCurrent gives the value of the current version.
@@ -77,6 +79,9 @@ type Store interface {
 	// MoveCurrent moves the current stage from one version to another. Where the store can compare, a current stage that is
 	// not on from is a conflict. Where the fate of the move is unknown (no answer, a 500) the error says so (Unanswered).
 	MoveCurrent(ctx context.Context, secret Ref, from, to string) error
+	// MoveCurrentIf is MoveCurrent, and asks may about what the store sees right before, where it has to look because it can't compare
+	// (UncertainFor); an error ends the move. One that compares does not ask.
+	MoveCurrentIf(ctx context.Context, secret Ref, from, to string, may func(rotation.Versions) error) error
 	// Calls says which calls of the store's API a rotation from the base version to another makes that change something: what PutPending,
 	// MoveCurrent and RemovePending would send, with *** for the value. Nothing is sent.
 	Calls(secret Ref, base, version string) (Calls, error)

@@ -71,6 +71,11 @@ func (s *store) Versions(ctx context.Context, secret secretstore.Ref) (_ rotatio
 	return s.next.Versions(ctx, secret)
 }
 
+func (s *store) Staged(ctx context.Context, secret secretstore.Ref) (_ rotation.Versions, err error) {
+	defer s.note("staged", &err)()
+	return s.next.Staged(ctx, secret)
+}
+
 func (s *store) Read(ctx context.Context, secret secretstore.Ref, version string) (_ secretstore.Value, err error) {
 	defer s.note("read", &err)()
 	return s.next.Read(ctx, secret, version)
@@ -89,6 +94,11 @@ func (s *store) PutPending(ctx context.Context, secret secretstore.Ref, version 
 func (s *store) MoveCurrent(ctx context.Context, secret secretstore.Ref, from, to string) (err error) {
 	defer s.note("move_current", &err)()
 	return s.next.MoveCurrent(ctx, secret, from, to)
+}
+
+func (s *store) MoveCurrentIf(ctx context.Context, secret secretstore.Ref, from, to string, may func(rotation.Versions) error) (err error) {
+	defer s.note("move_current", &err)()
+	return s.next.MoveCurrentIf(ctx, secret, from, to, may)
 }
 
 func (s *store) RemovePending(ctx context.Context, secret secretstore.Ref, version string) (err error) {

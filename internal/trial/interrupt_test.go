@@ -90,9 +90,10 @@ func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect) (met
 	tr.Hook(func(e trial.Effect, m trial.Moment) trial.Verdict {
 		if e == at && m == trial.Before {
 			once.Do(func() {
+				run := <-started
 				ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // less than an attempt may take
 				defer cancel()
-				sent <- interruptions[what](ctx, <-started)
+				sent <- interruptions[what](ctx, run)
 			})
 		}
 		return trial.Pass

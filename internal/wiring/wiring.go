@@ -46,6 +46,9 @@ func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settin
 	if keys != nil {
 		steps.RotatesInClear = follower.Rotates
 	}
+	if settings.Express {
+		steps.Memory = &activities.Memory{For: memoryFor, Limit: memoryLimit}
+	}
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           append(around.Outer, &activities.Edge{Heartbeat: settings.Heartbeat}),
 		StickyScheduleToStartTimeout:           settings.Sticky,
@@ -59,6 +62,12 @@ func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settin
 	Register(w, follower, keys, steps, settings, around)
 	return w
 }
+
+// What a worker keeps between steps that go express: longer than those take together, and more than there are at once.
+const (
+	memoryFor   = 10 * time.Second
+	memoryLimit = 1000
+)
 
 // deployment makes the worker a versioned one, where that is asked for. Runs go on with the version that is current: a parked one would
 // else keep an old version alive for ever.

@@ -38,6 +38,11 @@ const (
 	maxPages = 50
 )
 
+// Staged implements secretstore.Store. The one list of KMS has all versions and their stages.
+func (s *Store) Staged(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
+	return s.Versions(ctx, ref)
+}
+
 // Versions implements secretstore.Store. The list does not say what type the secret is of; reading a value does.
 func (s *Store) Versions(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
 	a := attempt{doing: "list the versions of", action: "ListSecretVersionIds", ref: ref}

@@ -50,10 +50,18 @@ func (s *Store) explainPut(ctx context.Context, a attempt, data rotation.Secret,
 // MoveCurrent implements secretstore.Store. KMS can't compare before it moves, so the current stage is looked at right
 // before; what happens in between is not seen.
 func (s *Store) MoveCurrent(ctx context.Context, ref secretstore.Ref, from, to string) error {
+	return s.MoveCurrentIf(ctx, ref, from, to, func(rotation.Versions) error { return nil })
+}
+
+// MoveCurrentIf implements secretstore.Store.
+func (s *Store) MoveCurrentIf(ctx context.Context, ref secretstore.Ref, from, to string, may func(rotation.Versions) error) error {
 	a := attempt{doing: fmt.Sprintf("move stage %s to version %s of", stageCurrent, to), action: "UpdateSecretVersionStage",
 		ref: ref, version: to, writes: true}
 	versions, err := s.Versions(ctx, ref)
 	if err != nil {
+		return err
+	}
+	if err := may(versions); err != nil {
 		return err
 	}
 	switch holder := versions.Holder(rotation.Current); holder {

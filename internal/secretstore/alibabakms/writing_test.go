@@ -133,6 +133,25 @@ func TestMoveCurrent(t *testing.T) {
 	require.NotContains(t, moves[0], "RemoveFromVersion")
 }
 
+// Whoever moves is asked about the list that is looked at right before, and about no other.
+func TestMoveCurrentIf(t *testing.T) {
+	b := start(t, alibabakms.Options{})
+	b.seed(current("v1", "a"), sim.Version{ID: "v2", Data: "b", Stages: []string{"ACSPending"}})
+	no := rotation.Errorf(rotation.Conflict, "not now")
+	var seen []string
+	may := func(err error) func(rotation.Versions) error {
+		return func(v rotation.Versions) error {
+			seen = append(seen, v.Holder(rotation.Current)+" "+v.Holder(rotation.Pending))
+			return err
+		}
+	}
+	require.ErrorIs(t, b.MoveCurrentIf(t.Context(), ref, "v1", "v2", may(no)), no)
+	require.Empty(t, b.applied(update))
+	require.NoError(t, b.MoveCurrentIf(t.Context(), ref, "v1", "v2", may(nil)))
+	require.Equal(t, []string{"v1 v2", "v1 v2"}, seen)
+	require.Len(t, b.applied(update), 1)
+}
+
 func TestMoveCurrentOfASecretWithoutCurrent(t *testing.T) {
 	b := start(t, alibabakms.Options{})
 	b.seed(sim.Version{ID: "v1", Data: "a"}, sim.Version{ID: "v2", Data: "b"})

@@ -3,6 +3,7 @@ package awssecretsmanager
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -54,19 +55,39 @@ func (s *Store) Versions(ctx context.Context, ref secretstore.Ref) (rotation.Ver
 		if !sameLabels(labels, listed[versions[i].ID]) {
 			return nil, listing(ref).failed(rotation.Retryable, "the list and the description of the secret differ about the labels of a version (yet)")
 		}
-		for _, label := range labels {
-			if stage, known := stages[label]; known {
-				versions[i].Stages = append(versions[i].Stages, stage)
-			} else {
-				versions[i].Labels = append(versions[i].Labels, label)
-			}
-		}
+		label(&versions[i], labels)
 	}
 	if found < len(description.VersionIdsToStages) {
 		return nil, listing(ref).failed(rotation.Retryable, "a version that carries a label is not in the list (yet)")
 	}
 	versions.SortNewestFirst()
 	return versions, nil
+}
+
+// Staged implements secretstore.Store: the description has the labels.
+func (s *Store) Staged(ctx context.Context, ref secretstore.Ref) (rotation.Versions, error) {
+	description, err := s.describe(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var versions rotation.Versions
+	for _, id := range slices.Sorted(maps.Keys(description.VersionIdsToStages)) {
+		v := rotation.Version{ID: id}
+		label(&v, description.VersionIdsToStages[id])
+		versions = append(versions, v)
+	}
+	return versions, nil
+}
+
+// label gives a version what stands on it.
+func label(v *rotation.Version, labels []string) {
+	for _, l := range labels {
+		if stage, known := stages[l]; known {
+			v.Stages = append(v.Stages, stage)
+		} else {
+			v.Labels = append(v.Labels, l)
+		}
+	}
 }
 
 func sameLabels(a, b []string) bool {

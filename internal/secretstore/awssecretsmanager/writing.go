@@ -60,6 +60,11 @@ func (s *Store) MoveCurrent(ctx context.Context, ref secretstore.Ref, from, to s
 	}
 }
 
+// MoveCurrentIf implements secretstore.Store.
+func (s *Store) MoveCurrentIf(ctx context.Context, ref secretstore.Ref, from, to string, _ func(rotation.Versions) error) error {
+	return s.MoveCurrent(ctx, ref, from, to)
+}
+
 // RemovePending implements secretstore.Store.
 func (s *Store) RemovePending(ctx context.Context, ref secretstore.Ref, version string) error {
 	a := attempt{doing: fmt.Sprintf("take stage %s off version %s of", stagePending, version), action: "UpdateSecretVersionStage",

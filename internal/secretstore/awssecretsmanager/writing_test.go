@@ -148,6 +148,19 @@ func TestMoveCurrent(t *testing.T) {
 	require.Equal(t, "1[AWSPREVIOUS] 2[AWSPENDING AWSCURRENT] 3[]", b.stages(t))
 }
 
+// The labels alone are one call.
+func TestStaged(t *testing.T) {
+	b := start(t, awssecretsmanager.Options{})
+	b.seed(version(1, "a", sim.Current), version(2, "b", sim.Pending, "mine"), version(3, "c"))
+	seen, err := b.Staged(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, rotation.Versions{
+		{ID: id(1), Stages: []rotation.Stage{rotation.Current}}, {ID: id(2), Stages: []rotation.Stage{rotation.Pending}, Labels: []string{"mine"}},
+	}, seen)
+	require.Zero(t, b.count("ListSecretVersionIds"))
+	require.Equal(t, 1, b.count("DescribeSecret"))
+}
+
 // TestLateMove has a move arrive when another rotator has been there: it is refused, without a look before it.
 func TestLateMove(t *testing.T) {
 	b := start(t, awssecretsmanager.Options{})

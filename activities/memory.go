@@ -1,0 +1,121 @@
+package activities
+
+import (
+	"sync"
+	"time"
+
+	"rotor/internal/secretstore"
+	"rotor/internal/target"
+)
+
+// Memory is what a worker keeps of a rotation for the moments that its steps take where they go express: what versions hold, which never
+// changes, and the session that a step leaves to the next. It is for steps that say Fresh only; everybody else asks store and target. Which
+// version is current, and what stages are where, is never kept. A nil one keeps nothing.
+type Memory struct {
+	// For is how long something is kept. It is dropped then, whether it was asked for or not.
+	For time.Duration
+	// Limit is how many values are kept at once. What is more is not kept.
+	Limit int
+
+	mu       sync.Mutex
+	values   map[place]secretstore.Value
+	sessions map[place]target.Session
+}
+
+// place is where something is kept: a version of a secret, or what the admin secret held when the Look of a rotation read it.
+type place struct{ store, region, secret, version string }
+
+func (m *Memory) keep(at place, v secretstore.Value) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, has := m.values[at]; has || len(m.values) >= m.Limit {
+		return
+	}
+	if m.values == nil {
+		m.values = map[place]secretstore.Value{}
+	}
+	m.values[at] = v
+	time.AfterFunc(m.For, func() { m.drop(at) })
+}
+
+func (m *Memory) kept(at place) (v secretstore.Value, has bool) {
+	if m == nil {
+		return v, false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, has = m.values[at]
+	return v, has
+}
+
+func (m *Memory) drop(at place) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.values, at)
+}
+
+// leave leaves a session, with its lock, to the next step. If that does not come, it is closed; one that needs the lock ends it, wherever it is.
+func (m *Memory) leave(at place, s target.Session) {
+	if m == nil {
+		s.Close()
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sessions == nil {
+		m.sessions = map[place]target.Session{}
+	}
+	m.sessions[at] = s
+	time.AfterFunc(m.For, func() {
+		if left := m.take(at); left != nil {
+			left.Close()
+		}
+	})
+}
+
+// take takes up the session that was left, nil if there is none.
+func (m *Memory) take(at place) target.Session {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.sessions[at]
+	delete(m.sessions, at)
+	return s
+}
+
+func (s *scene) at(version string) place {
+	return place{s.plan.Store, s.ref.Region, s.ref.Name, version}
+}
+
+// looked notes that Look has ended.
+func (s *scene) looked() { s.Memory.keep(s.at("look for "+s.plan.Version), secretstore.Value{}) }
+
+// isFresh says whether that was a moment ago, and in this worker: a workflow task may have waited for another one for hours.
+func (s *scene) isFresh(asked bool) bool {
+	_, has := s.Memory.kept(s.at("look for " + s.plan.Version))
+	return asked && has
+}
+
+// forget drops what was kept of this rotation's versions.
+func (s *scene) forget() {
+	for _, version := range []string{s.plan.Base, s.plan.Version, s.plan.Restore} {
+		s.Memory.drop(s.at(version))
+	}
+	s.Memory.drop(s.atAdmin(s.plan.Admin))
+	if left := s.Memory.take(s.at(s.plan.Version)); left != nil {
+		left.Close()
+	}
+}
+
+// atAdmin is where the value of the admin secret is kept, for this rotation alone.
+func (s *scene) atAdmin(name string) place {
+	return place{s.plan.Store, s.ref.Region, name, "for " + s.plan.Version}
+}

@@ -1,0 +1,105 @@
+package endtoend
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
+
+	"rotor/internal/devstack"
+	"rotor/internal/rotation"
+)
+
+// cost is what a rotation costs in which nothing happens.
+type cost struct {
+	// Calls of the store, of which some Write.
+	Calls, Write int
+	// Logins of the account that is current, the one that is next (the same with a single account), and the admin.
+	Current, Next, Admin int
+}
+
+// The numbers are exact. Each call and each login more is one more for every rotation.
+func TestFewCalls(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ usual, express cost }{
+		"KMS, the first rotation of a pair": {cost{24, 3, 2, 3, 4}, cost{10, 3, 1, 2, 2}},
+		"KMS, a pair":                       {cost{26, 3, 2, 5, 4}, cost{11, 3, 1, 4, 2}},
+		"KMS, a single account":             {cost{21, 3, 7, 0, 0}, cost{9, 3, 6, 0, 0}},
+		"AWS, a pair":                       {cost{30, 2, 2, 3, 4}, cost{11, 2, 1, 2, 2}},
+		"AWS, a single account":             {cost{26, 2, 7, 0, 0}, cost{9, 2, 6, 0, 0}},
+	} {
+		for way, wanted := range map[string]cost{queue: test.usual, expressQueue: test.express} {
+			t.Run(name+", "+way, func(t *testing.T) {
+				t.Parallel()
+				require.Equal(t, wanted, costOf(t, way, interrupted[name]))
+			})
+		}
+	}
+}
+
+// costOf rotates secrets until a rotation was undisturbed, and counts what that took.
+func costOf(t *testing.T, taskQueue string, prepare func(*testing.T) devstack.Secret) (c cost) {
+	t.Helper()
+	for range 10 {
+		secret, r := prepare(t), newRelay(t)
+		lead(t, secret, r)
+		leadPast(t, secret, r)
+		begun := lastRequest()
+		run := start(t, taskQueue, secret, nil)
+		result := outcome(t, run)
+		require.Equal(t, rotation.Rotated, result.Outcome)
+		if tried := attemptsOf(historyOf(t, run)); taskQueue == expressQueue && tried != [2]int{1, 4} || taskQueue == queue && tried != [2]int{5, 0} {
+			t.Logf("%v attempts", tried)
+			continue
+		}
+		for _, call := range requestsOf(secret, begun) {
+			c.Calls++
+			if writes(call) {
+				c.Write++
+			}
+		}
+		c.Current, c.Admin = r.logged(result.FormerAccount), r.logged(secret.AdminAccount)
+		if result.Account != result.FormerAccount {
+			c.Next = r.logged(result.Account)
+		}
+		return c
+	}
+	t.Fatal("none of ten rotations was undisturbed")
+	return c
+}
+
+// leadPast makes the previous version lead to the relay, too: a pair that was rotated before is looked at with it.
+func leadPast(t *testing.T, secret devstack.Secret, r *relay) {
+	t.Helper()
+	if secret.Store != rotation.StoreAlibabaKMS {
+		return
+	}
+	s := stored(t, secret.Name)
+	for i := range s.Versions {
+		s.Versions[i].Data = strings.Replace(s.Versions[i].Data, `"Endpoint":"`+stack.MySQL.Host+`"`, `"Endpoint":"`+r.host+`"`, 1)
+	}
+	kms().Put(s)
+}
+
+// attemptsOf counts the attempts of activities, and the local ones.
+func attemptsOf(history *historypb.History) (n [2]int) {
+	for _, e := range history.Events {
+		n[0] += int(e.GetActivityTaskStartedEventAttributes().GetAttempt())
+	}
+	_, local := activitiesOf(history)
+	n[1] = len(local)
+	return n
+}
+
+// logged counts the logins of an account.
+func (r *relay) logged(account string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.accounts {
+		if a == account {
+			n++
+		}
+	}
+	return n
+}
