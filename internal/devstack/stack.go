@@ -196,11 +196,15 @@ func (s *Stack) Env() map[string]string {
 	return env
 }
 
-// Exports is Env as lines of a shell script, sorted.
+// Exports is Env as lines of a shell script, sorted. What is empty is unset: AWS's command line looks for a profile with no name otherwise.
 func (s *Stack) Exports() string {
 	var text strings.Builder
 	env := s.Env()
 	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if env[name] == "" {
+			_, _ = fmt.Fprintf(&text, "unset %s\n", name)
+			continue
+		}
 		quoted := "'" + strings.ReplaceAll(env[name], "'", `'\''`) + "'"
 		_, _ = fmt.Fprintf(&text, "export %s=%s\n", name, quoted) // a Builder takes everything
 	}
