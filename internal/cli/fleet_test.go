@@ -20,8 +20,8 @@ import (
 	"rotor/internal/rotation"
 )
 
-// entries is a manifest of secrets.
-func entries(secrets ...devstack.Secret) string {
+// manifestOf is a manifest of secrets.
+func manifestOf(secrets ...devstack.Secret) string {
 	text := "defaults: {region: cn-hangzhou, schedule: {every: 30d}}\nrotations:\n"
 	for _, s := range secrets {
 		text += "  - {secret: " + s.Name + ", labels: {target: db1}}\n"
@@ -69,7 +69,7 @@ func TestFleet(t *testing.T) {
 	t.Parallel()
 	secrets, name := newSecrets(t, 4), fleetNamed()
 	breakAfterNew(t, secrets[3])
-	f := runFleet(t, name, entries(secrets...), []string{"--canary", "50%", "--parallel", "3"})
+	f := runFleet(t, name, manifestOf(secrets...), []string{"--canary", "50%", "--parallel", "3"})
 	require.Equal(t, cli.ExitRolledBack, f.code, f.stdout+f.stderr)
 	inOrder(t, f.stdout, "Fleet "+name+" rotates 4 secrets, 2 of them first.\n", "0 of 4, ", ", canary\n", "4 of 4, 0 open, 1 failed",
 		"Fleet "+name+": Ended. 4 of 4 secrets are done (3 Rotated, 1 RolledBack).\n", "3 at once, pauses after 20 failures\n",
@@ -100,7 +100,7 @@ func TestFleet(t *testing.T) {
 	var status fleet.Status
 	require.NoError(t, json.Unmarshal([]byte(run(t, []string{"fleet", "status", name, "-o", "json"}).stdout), &status))
 	require.Equal(t, fleet.Ended, status.State)
-	again := run(t, []string{"fleet", "start", "-f", "-", "--name", name}, withStdin(entries(secrets...)))
+	again := run(t, []string{"fleet", "start", "-f", "-", "--name", name}, withStdin(manifestOf(secrets...)))
 	require.Equal(t, cli.ExitRefused, again.code)
 	require.Equal(t, "starter: there was a fleet "+name+" already; choose another --name\n", again.stderr)
 	late := run(t, []string{"fleet", "pause", name})
@@ -112,7 +112,7 @@ func TestFleetPausedSpedUpAndStopped(t *testing.T) {
 	t.Parallel()
 	secrets, name := newSecrets(t, 5), fleetNamed()
 	held := hold(t, "PutSecretValue", secrets[0].Name)
-	following := start(t, []string{"fleet", "start", "-f", "-", "--name", name, "--canary", "0", "--parallel", "1"}, withStdin(entries(secrets...)), onTerminal)
+	following := start(t, []string{"fleet", "start", "-f", "-", "--name", name, "--canary", "0", "--parallel", "1"}, withStdin(manifestOf(secrets...)), onTerminal)
 	reached(t, held)
 	say := func(words ...string) finished { return run(t, append([]string{"fleet"}, words...)) }
 	paused := say("pause", name, "--reason", "a  release")
@@ -154,7 +154,7 @@ func TestFleetWhoseCanaryFails(t *testing.T) {
 	t.Parallel()
 	secrets, name := newSecrets(t, 3), fleetNamed()
 	breakAfterNew(t, secrets[0])
-	f := runFleet(t, name, entries(secrets...), []string{"--canary", "1"})
+	f := runFleet(t, name, manifestOf(secrets...), []string{"--canary", "1"})
 	require.Equal(t, cli.ExitParked, f.code, f.stdout+f.stderr)
 	inOrder(t, f.stdout, "Paused by itself: secret "+secrets[0].Name+" of the canary ended as RolledBack. None begins until somebody decides",
 		"A person has to decide: starter fleet resume "+name+", or starter fleet stop "+name+"\n")
@@ -174,7 +174,7 @@ func TestFleetMeetsOthersRotations(t *testing.T) {
 	held := hold(t, "PutSecretValue", secrets[1].Name)
 	other := start(t, words("rotate", secrets[1]))
 	reached(t, held)
-	following := start(t, []string{"fleet", "start", "-f", "-", "--name", name, "--canary", "0", "-o", "json"}, withStdin(entries(secrets...)))
+	following := start(t, []string{"fleet", "start", "-f", "-", "--name", name, "--canary", "0", "-o", "json"}, withStdin(manifestOf(secrets...)))
 	eventually(t, fleetPatience, "the third is done, the others are busy", func() bool {
 		var s fleet.Status
 		f := run(t, []string{"fleet", "status", name, "-o", "json"})
@@ -193,7 +193,7 @@ func TestFleetMeetsOthersRotations(t *testing.T) {
 func TestFleetLeaked(t *testing.T) {
 	t.Parallel()
 	secrets, name := newSecrets(t, 2), fleetNamed()
-	f := runFleet(t, name, entries(secrets...), []string{"--leaked"}, onTerminal)
+	f := runFleet(t, name, manifestOf(secrets...), []string{"--leaked"}, onTerminal)
 	require.Zero(t, f.code, f.stdout+f.stderr)
 	require.Contains(t, f.stdout, "━")
 	for _, s := range secrets {
@@ -231,7 +231,7 @@ func TestFleetOfHiddenNames(t *testing.T) {
 	h := hide(t, payloadtest.File(t, payloadtest.Line("ids"), payloadtest.Line("first")))
 	secrets, name := []devstack.Secret{newVeiled(t), newVeiled(t)}, fleetNamed()
 	breakAfterNew(t, secrets[1])
-	f := runFleet(t, name, entries(secrets...), []string{"--canary", "0"}, h.env)
+	f := runFleet(t, name, manifestOf(secrets...), []string{"--canary", "0"}, h.env)
 	require.Equal(t, cli.ExitRolledBack, f.code, f.stdout+f.stderr)
 	r := reportOf(t, name, h.env)
 	require.Equal(t, map[string]string{secrets[0].Name: "Rotated", secrets[1].Name: "RolledBack"}, outcomes(r.Secrets))
