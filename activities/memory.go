@@ -67,11 +67,15 @@ func (m *Memory) leave(at place, s target.Session) {
 		return
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.sessions == nil {
 		m.sessions = map[place]target.Session{}
 	}
+	before := m.sessions[at]
 	m.sessions[at] = s
+	m.mu.Unlock()
+	if before != nil {
+		before.Close()
+	}
 	time.AfterFunc(m.For, func() {
 		if left := m.take(at); left != nil {
 			left.Close()

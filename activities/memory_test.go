@@ -73,5 +73,8 @@ func TestMemoryForgets(t *testing.T) {
 		require.Equal(t, s, m.take(at("v1")))
 		require.Nil(t, m.take(at("v1")))
 		require.Zero(t, s.closed.Load(), "whoever took it closes it")
+		m.leave(at("v1"), s)
+		m.leave(at("v1"), &closing{})
+		require.Equal(t, int64(1), s.closed.Load(), "another one took its place")
 	})
 }
