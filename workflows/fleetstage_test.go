@@ -72,7 +72,7 @@ func newFleet(t *testing.T, sc fleetScript) *fleetStage {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	s := &fleetStage{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), atTarget: map[string]int{}, mostAt: map[string]int{}}
-	s.SetTestTimeout(30 * time.Second)
+	s.SetTestTimeout(2 * time.Minute)
 	s.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Edge{}}})
 	s.order = fleet.Order{Name: "tonight", Limits: fleet.Limits{Parallel: 4}}
 	if sc.partSize == 0 {

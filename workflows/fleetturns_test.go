@@ -105,7 +105,7 @@ func TestParkedOneFreesItsPlace(t *testing.T) {
 
 // Before its history gets long, a fleet begins none, waits for the ends of those that are open, and hands over counts and places.
 func TestFleetGoesOnInAnotherRun(t *testing.T) {
-	items := secretsNamed(700)
+	items := secretsNamed(520)
 	s := newFleet(t, fleetScript{items: items, partSize: 300, order: func(o *fleet.Order) { o.Canary = 2 }, rotate: func(ctx workflow.Context, name string) (*rotation.Result, error) {
 		if name == "s3" {
 			return rolledBack(ctx, name)
@@ -125,7 +125,7 @@ func TestFleetGoesOnInAnotherRun(t *testing.T) {
 	require.Equal(t, []int{4}, p.Busy)
 	require.Equal(t, 2, p.Part)
 	require.Equal(t, 1, p.Runs)
-	require.Len(t, p.Ready, 600-11)
+	require.Len(t, p.Ready, 520-11)
 	require.Equal(t, []int{11, 12}, p.Ready[:2])
 
 	second := newFleet(t, fleetScript{items: items, partSize: 300, order: func(o *fleet.Order) { *o = next }, seen: func(string) kept.Seen {
@@ -134,12 +134,12 @@ func TestFleetGoesOnInAnotherRun(t *testing.T) {
 	second.run()
 	status := second.status(t)
 	require.Equal(t, fleet.Ended, status.State)
-	require.Equal(t, fleet.Tally{Rotated: 699, RolledBack: 1}, status.Tally)
+	require.Equal(t, fleet.Tally{Rotated: 519, RolledBack: 1}, status.Tally)
 	require.Equal(t, "s11", second.began[0])
 	require.Equal(t, "s4", second.began[len(second.began)-1])
-	require.Len(t, second.began, 689+1)
+	require.Len(t, second.began, 509)
 	require.ElementsMatch(t, slices.Compact(slices.Sorted(slices.Values(append(s.began, second.began...)))), namesOf(items), "each one once")
-	require.Len(t, append(s.began, second.began...), 700)
+	require.Len(t, append(s.began, second.began...), 520)
 }
 
 func TestPausedFleetGoesOnInAnotherRunPaused(t *testing.T) {

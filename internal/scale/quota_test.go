@@ -58,15 +58,16 @@ func (r *run) simulated(took time.Duration) {
 			written++
 		}
 	}
+	read, written = (read+len(r.secrets)/2)/len(r.secrets), (written+len(r.secrets)/2)/len(r.secrets)
 	f := simulation.Fleet{Secrets: len(r.secrets), Parallel: *parallel, Reads: simulation.Quota{Rate: *reads, Burst: 1}, Writes: simulation.Quota{Rate: *writes, Burst: 1}}
 	for n := range steps {
 		// Calls that don't divide evenly go to the last steps.
-		share := func(calls int) int { return (calls/len(r.secrets) + n) / steps }
+		share := func(calls int) int { return (calls + n) / steps }
 		f.Steps = append(f.Steps, simulation.Step{Reads: share(read), Writes: share(written), Takes: stepTakes})
 	}
 	played := simulation.Run(f)
 	fmt.Printf("simulated with %.1f reads and %.1f writes a second, %d and %d calls each: %.0fs; it took %.0fs, %.2f times that\n", *reads, *writes,
-		read/len(r.secrets), written/len(r.secrets), played.Took.Seconds(), took.Seconds(), took.Seconds()/played.Took.Seconds())
+		read, written, played.Took.Seconds(), took.Seconds(), took.Seconds()/played.Took.Seconds())
 }
 
 // stepTakes is what a step takes on an idle machine.

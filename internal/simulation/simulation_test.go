@@ -58,3 +58,13 @@ func TestCallsAreCountedAndWaitsTold(t *testing.T) {
 	require.Equal(t, 6*second, r.WriteWait, "the second waits two seconds, the third four")
 	require.Zero(t, r.ReadWait)
 }
+
+// make scale SECRETS=100 SCALE_PARALLEL=8 SCALEFLAGS='-writes 2 -reads 20' took 554 s on a busy machine: 99 rotations, one that was refused.
+func TestHeldAgainstAMeasuredRun(t *testing.T) {
+	const measured = 554.0
+	kms := Stores[0]
+	played := Run(Fleet{Secrets: 99, Steps: kms.Steps, Parallel: 8, Reads: Quota{Rate: 20, Burst: 1}, Writes: Quota{Rate: 2, Burst: 1}})
+	require.InEpsilon(t, measured, played.Took.Seconds(), 0.05)
+	reads, writes := kms.Calls()
+	require.Equal(t, []int{13, 11}, []int{reads, writes}, "as they were counted")
+}

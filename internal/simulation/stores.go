@@ -26,7 +26,7 @@ var Stores = []Store{
 			{Reads: 2, Writes: 3, Takes: 5 * round},
 			{Reads: 3, Writes: 1, Takes: 4*round + 4*logon},
 			{Reads: 2, Takes: 2*round + 2*logon},
-			{Reads: 2, Writes: 4, Takes: 6*round + 1*logon},
+			{Reads: 2, Writes: 5, Takes: 7*round + 1*logon},
 		},
 	},
 	{

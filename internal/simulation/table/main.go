@@ -25,6 +25,9 @@ func main() {
 	}
 }
 
+// drain is after how many secrets the history of a fleet's workflow is long enough for another run, as make scale has found it.
+const drain = 240
+
 func run(sizes string, parallel int, window, month time.Duration) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprintf(w, "STORE\tSECRETS\tBY THE QUOTA\tFLEET, %d AT ONCE\tRATIO\t%s A DAY\tSCHEDULES OVER %s: MOST OPEN\t\n", parallel, short(window), short(month))
@@ -34,7 +37,7 @@ func run(sizes string, parallel int, window, month time.Duration) error {
 			if err != nil || n < 1 {
 				return fmt.Errorf("-sizes %s: wanted: whole numbers, separated by commas", sizes)
 			}
-			f := simulation.Fleet{Secrets: n, Steps: store.Steps, Reads: store.Reads, Writes: store.Writes, Parallel: parallel, Drain: 700}
+			f := simulation.Fleet{Secrets: n, Steps: store.Steps, Reads: store.Reads, Writes: store.Writes, Parallel: parallel, Drain: drain}
 			whole := simulation.Run(f)
 			f.Every, f.Open = 24*time.Hour, window
 			windowed := simulation.Run(f)
