@@ -67,7 +67,8 @@ func TestStaleListAfterTheMove(t *testing.T) {
 				now, found := kms().Secret(secret.Name)
 				return found && now.Holder(alibabakms.Current).ID != base.Holder(alibabakms.Current).ID
 			}})
-			require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+			// On the express path there is no list after the move.
+			require.Equal(t, rotation.Rotated, outcome(t, start(t, queue, secret, nil)).Outcome)
 			require.Equal(t, 1, stale.Hits(), "the read was stale")
 			after := stored(t, secret.Name)
 			require.Nil(t, after.Holder("ACSPending"))
