@@ -221,7 +221,7 @@ func TestHiddenNamesOccurNowhere(t *testing.T) {
 	}
 	var found []canary.Finding
 	kinds := map[string]bool{}
-	eventually(t, 40*time.Second, "the name that is not hidden is found everywhere", func() bool {
+	eventually(t, 5*time.Minute, "the name that is not hidden is found everywhere", func() bool {
 		var err error
 		found, err = canary.Search(names, everything(t)...)
 		require.NoError(t, err)

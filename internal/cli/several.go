@@ -155,8 +155,8 @@ func (c *severalCall) words(done string) string {
 	if who := c.who(); who != "" {
 		text += " by " + who
 	}
-	if c.reason = strings.Join(strings.Fields(c.reason), " "); c.reason != "" {
-		text += ": " + c.reason
+	if reason := strings.Join(strings.Fields(c.reason), " "); reason != "" {
+		text += ": " + reason
 	}
 	return text
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,18 @@ import (
 	"rotor/internal/cli"
 )
 
+// making keeps the SDK from making two clients at once: they share a map that the first one fills.
+var making sync.Mutex
+
+func sdkClient(t *testing.T, secret string) *kms.Client {
+	t.Helper()
+	making.Lock()
+	defer making.Unlock()
+	c, err := kms.NewClientWithAccessKey("cn-hangzhou", "sim-key", secret)
+	require.NoError(t, err)
+	return c
+}
+
 // simulate starts a simulator and gives a client of the real SDK for it.
 func simulate(t *testing.T, args []string, env ...string) (*running, *kms.Client) {
 	t.Helper()
@@ -23,8 +36,7 @@ func simulate(t *testing.T, args []string, env ...string) (*running, *kms.Client
 	eventually(t, 30*time.Second, "it listens", func() bool { return at.MatchString(r.stdout.String()) || len(r.code) > 0 })
 	match := at.FindStringSubmatch(r.stdout.String())
 	require.NotNil(t, match, r.stderr.String())
-	c, err := kms.NewClientWithAccessKey("cn-hangzhou", "sim-key", "sim-secret")
-	require.NoError(t, err)
+	c := sdkClient(t, "sim-secret")
 	c.Domain = match[1]
 	return r, c
 }
@@ -51,8 +63,7 @@ func TestSimulatorWithDocuments(t *testing.T) {
 	require.Contains(t, string(text), "export ROTOR_ALIBABA_KMS_ENDPOINT=http://"+c.Domain+"\n")
 	require.Contains(t, string(text), "export ALIBABA_CLOUD_ACCESS_KEY_SECRET=sim-secret\n")
 
-	wrong, err := kms.NewClientWithAccessKey("cn-hangzhou", "sim-key", "another-secret")
-	require.NoError(t, err)
+	wrong := sdkClient(t, "another-secret")
 	request := kms.CreateGetSecretValueRequest()
 	request.Scheme, request.Domain, request.SecretName = "http", c.Domain, "orders"
 	_, err = wrong.GetSecretValue(request)
