@@ -53,11 +53,11 @@ demo: build prepare ## rotate a real MySQL password on a stack of its own, and w
 
 .PHONY: test
 test: prepare ## run all tests, on real servers
-	go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+	go test -race -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: test-full
 test-full: prepare ## run all tests, and every crash and fault instead of a sample, within the hour
-	go test -race -timeout 20m $(TESTFLAGS) $(filter-out $(addprefix rotor/,$(PROOFS:./%=%)),$(shell go list $(PACKAGES)))
+	go test -race -timeout 40m $(TESTFLAGS) $(filter-out $(addprefix rotor/,$(PROOFS:./%=%)),$(shell go list $(PACKAGES)))
 	go test -count=1 -timeout 90m $(TESTFLAGS) $(PROOFS) -args -full
 	servers=$$(tools/mysqlservers/fetch) && ROTOR_MYSQLD=$$(cut -d: -f2 <<<"$$servers") go test -count=1 -timeout 90m $(TESTFLAGS) ./internal/trial -args -full -only dual-password
 

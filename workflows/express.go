@@ -51,7 +51,8 @@ func workflowTask(ctx workflow.Context) int { return workflow.GetInfo(ctx).GetCu
 // depart decides, right after Look, whether the steps go express. from is the workflow task in which Look was asked for. A Look that took
 // more than one round has them go as usual, and so would an earlier attempt of the same task have decided.
 func (w *run) depart(from int) {
-	if !w.known.Express || w.present().Rounds != 1 {
+	// The RDS API carries changes out after it has answered: waiting for that takes longer than a step may take here.
+	if !w.known.Express || w.present().Rounds != 1 || w.plan.Target == rotation.TargetApsaraRDS {
 		return
 	}
 	task := workflowTask(w.root)

@@ -14,7 +14,7 @@ import (
 // it, say in docs/performance.md why.
 var exact = map[string]map[string]float64{
 	"kms-mysql-dual-account":  {nameCalls: 11, nameWrites: 3, nameLogins: 7, nameEvents: 17},
-	"kms-apsara-dual-account": {nameCalls: 10, nameWrites: 3, nameLogins: 5, nameEvents: 17},
+	"kms-apsara-dual-account": {nameCalls: 22, nameWrites: 3, nameLogins: 7, nameEvents: 37},
 	"aws-mysql-dual-account":  {nameCalls: 12, nameWrites: 2, nameLogins: 7, nameEvents: 17},
 	"aws-mysql-single-user":   {nameCalls: 9, nameWrites: 2, nameLogins: 6, nameEvents: 17},
 	"kms-mysql-dual-password": {nameCalls: 12, nameWrites: 3, nameLogins: 11, nameEvents: 22},

@@ -224,8 +224,13 @@ func TestApsaraWaits(t *testing.T) {
 					require.True(t, logsIn(t, holder(t, secret, alibabakms.Current)))
 					require.True(t, logsIn(t, former))
 					require.Equal(t, []string{secret.Account + " Available ReadWrite", secret.Account + "_rt Available ReadWrite"}, described(secret))
-					require.Equal(t, 1, calls(secret, "CreateAccount"))
-					require.Equal(t, n, calls(secret, "ResetAccountPassword"))
+					if name == "the accounts are slow" { // an attempt that ran out of time may have to ask again
+						require.GreaterOrEqual(t, calls(secret, "CreateAccount"), 1)
+						require.GreaterOrEqual(t, calls(secret, "ResetAccountPassword"), n)
+					} else {
+						require.Equal(t, 1, calls(secret, "CreateAccount"))
+						require.Equal(t, n, calls(secret, "ResetAccountPassword"))
+					}
 					require.Equal(t, reach.proof, result.Proof)
 				}
 			})

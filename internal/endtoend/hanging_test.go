@@ -101,7 +101,7 @@ func TestLateChangeBehindABackup(t *testing.T) {
 				h.rollBack(plan, unfenced)
 				if rule != "" {
 					b.end()
-					eventually(t, 20*time.Second, "the rollback has lied: readers are locked out", func() bool { return !logsInAt(t, b.Server, first) })
+					eventually(t, time.Minute, "the rollback has lied: readers are locked out", func() bool { return !logsInAt(t, b.Server, first) })
 					return
 				}
 				require.Zero(t, b.waiting(t))

@@ -215,6 +215,11 @@ func TestTerminatedAtEveryStep(t *testing.T) {
 					run := start(t, queue, secret, nil)
 					<-terminated
 					next := rotate(t, secret, nil)
+					if at.step == rotation.StepEnd && next.Outcome == rotation.Refused {
+						// The terminated one's move was on its way still, and came between two steps of this one.
+						require.Contains(t, next.Reason.Text, "version "+run.GetRunID()+" of secret "+secret.Name+" is current")
+						next = rotate(t, secret, nil)
+					}
 					require.Equal(t, rotation.Rotated, next.Outcome, next.Reason)
 					notes := strings.Join(next.Notes, "\n")
 					adopted := next.Version == run.GetRunID()

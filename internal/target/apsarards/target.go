@@ -13,6 +13,7 @@ package apsarards
 import (
 	"context"
 	"crypto/x509"
+	"sync"
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/rds"
@@ -61,11 +62,13 @@ type Target struct {
 
 var _ target.Target = (*Target)(nil)
 
+// sharedHosts is the SDK's list of the regions that share a host. The SDK makes it when it is asked first, by whoever asks, at once.
+var sharedHosts = sync.OnceValue(rds.GetEndpointMap)
+
 // New makes a Target; its credentials are looked for at the first call. Errors are permanent and
 // name the setting that is wrong.
 func New(options Options) (*Target, error) {
-	// The SDK has the list of the regions that share a host.
-	route, err := alibabacloud.NewRoute("rds", rds.GetEndpointMap(), alibabacloud.RouteOptions{
+	route, err := alibabacloud.NewRoute("rds", sharedHosts(), alibabacloud.RouteOptions{
 		Network: options.Network, Endpoint: options.Endpoint, Setting: settingEndpoint, AllowHTTP: options.AllowHTTP,
 	})
 	if err != nil {
