@@ -3,6 +3,7 @@ package endtoend
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -144,12 +145,13 @@ func TestRotationStaysOpenForAMoveOnItsWay(t *testing.T) {
 	defer held.Remove()
 	run := start(t, queue, secret, nil)
 	var status rotation.Status
-	eventually(t, 40*time.Second, "it waits", func() (waits bool) {
+	eventually(t, 2*time.Minute, "it waits for an earlier request that had no answer", func() bool {
 		var err error
 		status, err = query(run)
-		return err == nil && status.State == rotation.StateWaiting && currentVersion(t, secret) == run.GetRunID()
+		return err == nil && status.State == rotation.StateWaiting &&
+			strings.Contains(status.Doing, "an earlier request to make it so had no answer and stays open until it can't be carried out any more")
 	})
-	require.Contains(t, status.Doing, "an earlier request to make it so had no answer and stays open until it can't be carried out any more")
+	require.Equal(t, run.GetRunID(), currentVersion(t, secret))
 	other := startAs(t, "other-"+secret.Name, secret)
 	eventually(t, 20*time.Second, "it follows", func() bool {
 		status, err := query(other)

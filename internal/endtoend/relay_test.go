@@ -28,8 +28,10 @@ type relay struct {
 	// logins is how many connections there were.
 	logins atomic.Int64
 	// gone: nobody gets through.
-	gone  bool
-	conns []net.Conn
+	gone bool
+	// clients are those that are connected, and lost those that were cut off.
+	clients []net.Conn
+	lost    map[net.Conn]bool
 }
 
 var relayNumber atomic.Int64
@@ -67,34 +69,44 @@ func (r *relay) serve(client net.Conn, address string) {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	if !r.through(client, server) {
+	if !r.through(client) {
 		return
 	}
 	r.logins.Add(1)
 	go func() {
 		_, _ = io.Copy(server, io.TeeReader(client, io.MultiWriter(r, &packets{relay: r}))) // one that is gone has said all
-		_ = server.Close()
+		if !r.isLost(client) {
+			_ = server.Close()
+		}
 	}()
 	_, _ = io.Copy(client, server)
 }
 
-// through remembers connections, if anybody gets through.
-func (r *relay) through(both ...net.Conn) bool {
+// through remembers a client, if anybody gets through.
+func (r *relay) through(client net.Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conns = append(r.conns, both...)
+	r.clients = append(r.clients, client)
 	return !r.gone
 }
 
-// cut ends all connections and lets nobody through, until heal.
+// cut ends all connections and lets nobody through, until heal. The server is not told, as when a machine loses its power: MariaDB looks every
+// second whether the client of a statement that waits for a lock is still there, and gives the statement up.
 func (r *relay) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gone = true
-	for _, conn := range r.conns {
-		_ = conn.Close()
+	r.gone, r.lost = true, map[net.Conn]bool{}
+	for _, client := range r.clients {
+		r.lost[client] = true
+		_ = client.Close()
 	}
-	r.conns = nil
+	r.clients = nil
+}
+
+func (r *relay) isLost(client net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lost[client]
 }
 
 func (r *relay) heal() {
