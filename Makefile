@@ -51,9 +51,10 @@ help: ## list the targets
 demo: build prepare ## rotate a real MySQL password on a stack of its own, and watch
 	bin/starter demo $(DEMOFLAGS)
 
+# One package after the other: each has servers of its own, which would take each other's time.
 .PHONY: test
 test: prepare ## run all tests, on real servers
-	go test -race -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	go test -race -p 1 -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: test-full
 test-full: prepare ## run all tests, and every crash and fault instead of a sample, within the hour

@@ -215,9 +215,8 @@ func TestTerminatedAtEveryStep(t *testing.T) {
 					run := start(t, queue, secret, nil)
 					<-terminated
 					next := rotate(t, secret, nil)
-					if at.step == rotation.StepEnd && next.Outcome == rotation.Refused {
-						// The terminated one's move was on its way still, and came between two steps of this one.
-						require.Contains(t, next.Reason.Text, "version "+run.GetRunID()+" of secret "+secret.Name+" is current")
+					for tries := 0; tries < 3 && next.Outcome == rotation.Refused && (at.step == rotation.StepSet || at.step == rotation.StepEnd); tries++ {
+						// What the terminated one was about to change came between two looks of this one, which has changed nothing.
 						next = rotate(t, secret, nil)
 					}
 					require.Equal(t, rotation.Rotated, next.Outcome, next.Reason)
