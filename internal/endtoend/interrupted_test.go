@@ -217,6 +217,8 @@ func TestTerminatedAtEveryStep(t *testing.T) {
 					next := rotate(t, secret, nil)
 					for tries := 0; tries < 3 && next.Outcome == rotation.Refused && (at.step == rotation.StepSet || at.step == rotation.StepEnd); tries++ {
 						// What the terminated one was about to change came between two looks of this one, which has changed nothing.
+						require.Contains(t, []rotation.Kind{rotation.Permanent, rotation.Conflict}, next.Reason.Kind)
+						require.Equal(t, 1, versionsOf(t, secret)-versions, "the terminated one's version, and no other")
 						next = rotate(t, secret, nil)
 					}
 					require.Equal(t, rotation.Rotated, next.Outcome, next.Reason)
