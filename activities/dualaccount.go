@@ -237,36 +237,22 @@ func (m dualAccount) setUnder(ctx context.Context, session target.Session, pendi
 		change, err := session.Create(ctx, m.plan.Standby, m.plan.Account, pending.Password)
 		return SetResult{Created: true, Given: change.Given, Taken: change.Taken, LeftOut: change.LeftOut}, err
 	}
-	var change target.Change
-	level := func() (err error) {
-		change, err = session.Level(ctx, m.plan.Standby, m.plan.Account, pending.Password)
-		return err
-	}
 	has := false
 	if !m.plan.StandbyExists {
 		err = m.mustBeOwn(ctx, pending)
 	} else {
 		has, err = m.mustBeAsSeen(ctx)
 	}
-	switch {
-	case err != nil:
-	case !m.plan.StandbyExists:
-		err = level()
-	case m.target.Traits().APIAdmin:
-		// The API goes on with a change after it has answered, and whether it did can't be seen where nobody can log in. What is looked at
-		// before it is done comes first, so that an attempt that waited in vain is not followed by another change of the password.
-		if err = level(); err == nil {
-			err = session.SetPassword(ctx, m.plan.Standby, pending.Password)
-		}
-	case has && !m.plan.Divided:
-		// An earlier attempt did it. A server that keeps a history of passwords would not take it a second time (3638).
-		err = level()
-	default:
-		// Every host's account gets it, also where one has it already: an earlier attempt may have died between two.
-		if err = session.SetPassword(ctx, m.plan.Standby, pending.Password); err == nil {
-			err = level()
-		}
+	if err != nil {
+		return SetResult{}, err
 	}
+	// An earlier attempt may have given the password: a server that keeps a history of passwords would not take it a second time (3638). On several
+	// hosts every account gets it, also where one has it already, as that attempt may have died between two.
+	set := session.Renew
+	if !m.plan.StandbyExists || has && !m.plan.Divided && !m.target.Traits().APIAdmin {
+		set = session.Level
+	}
+	change, err := set(ctx, m.plan.Standby, m.plan.Account, pending.Password)
 	return SetResult{Given: change.Given, Taken: change.Taken, LeftOut: change.LeftOut}, err
 }
 
@@ -318,7 +304,7 @@ func (m dualAccount) mustBeAsSeen(ctx context.Context) (has bool, err error) {
 func (m dualAccount) differences(ctx context.Context, base, pending *rotation.Document) ([]string, error) {
 	if left := m.Memory.take(m.at(m.plan.Version)); left != nil && m.fresh {
 		defer left.Close()
-		return left.Differences(ctx, pending.Account, base.Account)
+		return left.(target.Session).Differences(ctx, pending.Account, base.Account)
 	} else if left != nil {
 		left.Close()
 	}

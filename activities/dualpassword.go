@@ -141,7 +141,8 @@ type locked struct {
 // lock opens the locked session and looks under it.
 func (m dualPassword) lock(ctx context.Context) (*locked, error) {
 	var own target.Login
-	if !m.hasAdmin() {
+	open := m.surveyed()
+	if open == nil && !m.hasAdmin() {
 		found, err := m.taken(ctx, m.plan.Base, m.plan.Version)
 		if err != nil {
 			return nil, err
@@ -151,7 +152,7 @@ func (m dualPassword) lock(ctx context.Context) (*locked, error) {
 		}
 		own = found.login
 	}
-	session, err := m.lockOne(ctx, own)
+	session, err := m.lockSurveyed(ctx, open, own)
 	if err != nil {
 		return nil, err
 	}

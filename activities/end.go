@@ -80,9 +80,10 @@ func (r *Rotation) End(ctx context.Context, in EndInput) (EndResult, error) {
 	return result, err
 }
 
-// decideEnd looks at the store, unless the store itself looks right before it moves, and nothing else comes before that.
+// decideEnd looks at the store, unless that is done by the move itself, and nothing else comes before it: a store that can't compare looks right
+// before, and with one account nothing counts but the version that the stage leaves, which any other store compares.
 func (s *scene) decideEnd(ctx context.Context) (rotation.EndAction, error) {
-	if s.fresh && s.store.Traits().UncertainFor > 0 {
+	if s.fresh && (s.store.Traits().UncertainFor > 0 || s.plan.Strategy == rotation.SingleUser) {
 		return rotation.EndMove, nil
 	}
 	seen, err := s.versions(ctx)

@@ -34,6 +34,7 @@ func (r *Rotation) Look(ctx context.Context, in LookInput) (rotation.Plan, error
 	if err := s.checkInClear(ctx, req); err != nil {
 		return rotation.Plan{}, err
 	}
+	defer s.closeOpen()
 	plan, err := s.look(ctx, req)
 	if err == nil {
 		s.looked()
@@ -77,7 +78,7 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	if err != nil {
 		return rotation.Plan{}, rotation.Named(rotation.FindingDocument, err)
 	}
-	versions, err := s.versions(ctx)
+	versions, err := s.versionsFor(ctx, req, doc)
 	if err != nil {
 		return rotation.Plan{}, rotation.Named(rotation.FindingSecret, err)
 	}
@@ -139,6 +140,15 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 		return *p, nil
 	}
 	return *p, s.findings.Problem(rotation.FindingVersionLimit, versions.CheckRoom(s.store.Traits().KeepsVersions, p.Restore))
+}
+
+// versionsFor lists the versions of the secret. A rotation of one account asks for the passwords of those with stages only.
+func (s *scene) versionsFor(ctx context.Context, req rotation.Request, doc *rotation.Document) (rotation.Versions, error) {
+	if strategy, err := s.strategy(req, doc); err == nil && strategy == rotation.SingleUser && s.findings == nil {
+		seen, err := s.store.Staged(ctx, s.ref)
+		return seen, s.orDeleted(err)
+	}
+	return s.versions(ctx)
 }
 
 // note is for the result of a rotation, and a warning of a check.
@@ -224,6 +234,15 @@ func (s *scene) question(by target.Login, doc *rotation.Document) target.Questio
 	return target.Question{By: by, Strategy: s.plan.Strategy, Pair: doc.Pair(), Current: doc.Account, Client: s.login(doc), Findings: s.findings}
 }
 
+// surveyBy looks with a login. In a rotation whose next steps may follow at once the session is kept for them.
+func (s *scene) surveyBy(ctx context.Context, by target.Login, doc *rotation.Document) (target.Survey, error) {
+	question := s.question(by, doc)
+	question.Leave = s.Memory != nil && s.findings == nil
+	survey, err := s.target.Survey(ctx, question)
+	s.open = survey.Open
+	return survey, err
+}
+
 // survey looks with the admin secret. A refused login is tried once more with the secret read anew.
 func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Survey, error) {
 	for again := false; ; again = true {
@@ -232,7 +251,7 @@ func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Surv
 			return target.Survey{}, err
 		}
 		if s.target.Traits().APIAdmin {
-			return s.target.Survey(ctx, s.question(admin, doc))
+			return s.surveyBy(ctx, admin, doc)
 		}
 		if !admin.Place.SameServer(s.login(doc).Place) {
 			d := s.store.Traits().Dialect
@@ -243,7 +262,7 @@ func (s *scene) survey(ctx context.Context, doc *rotation.Document) (target.Surv
 			return target.Survey{}, rotation.FieldError("secret "+s.plan.Secret, "the admin secret %s is of the account pair that would be rotated", doc.Admin).Found(rotation.FindingAdminSecret)
 		}
 		mark := s.findings.Mark()
-		survey, err := s.target.Survey(ctx, s.question(admin, doc))
+		survey, err := s.surveyBy(ctx, admin, doc)
 		if rotation.CodeOf(err) != errBadLogin {
 			return survey, err
 		}

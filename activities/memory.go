@@ -19,8 +19,11 @@ type Memory struct {
 
 	mu       sync.Mutex
 	values   map[place]secretstore.Value
-	sessions map[place]target.Session
+	sessions map[place]session
 }
+
+// session is a session at a target: target.Surveyed, which Look leaves to Set, or target.Session, which Set leaves to Test.
+type session interface{ Close() }
 
 // place is where something is kept: a version of a secret, or what the admin secret held when the Look of a rotation read it.
 type place struct{ store, region, secret, version string }
@@ -61,14 +64,14 @@ func (m *Memory) drop(at place) {
 }
 
 // leave leaves a session, with its lock, to the next step. If that does not come, it is closed; one that needs the lock ends it, wherever it is.
-func (m *Memory) leave(at place, s target.Session) {
+func (m *Memory) leave(at place, s session) {
 	if m == nil {
 		s.Close()
 		return
 	}
 	m.mu.Lock()
 	if m.sessions == nil {
-		m.sessions = map[place]target.Session{}
+		m.sessions = map[place]session{}
 	}
 	before := m.sessions[at]
 	m.sessions[at] = s
@@ -84,7 +87,7 @@ func (m *Memory) leave(at place, s target.Session) {
 }
 
 // take takes up the session that was left, nil if there is none.
-func (m *Memory) take(at place) target.Session {
+func (m *Memory) take(at place) session {
 	if m == nil {
 		return nil
 	}
@@ -99,8 +102,38 @@ func (s *scene) at(version string) place {
 	return place{s.plan.Store, s.ref.Region, s.ref.Name, version}
 }
 
-// looked notes that Look has ended.
-func (s *scene) looked() { s.Memory.keep(s.at("look for "+s.plan.Version), secretstore.Value{}) }
+// looked notes that Look has ended, and leaves its session to Set.
+func (s *scene) looked() {
+	s.Memory.keep(s.at("look for "+s.plan.Version), secretstore.Value{})
+	if s.open != nil {
+		s.Memory.leave(s.atSurvey(), s.open)
+		s.open = nil
+	}
+}
+
+// closeOpen closes a session that is left to nobody.
+func (s *scene) closeOpen() {
+	if s.open != nil {
+		s.open.Close()
+		s.open = nil
+	}
+}
+
+// atSurvey is where the session is left that has looked at the target.
+func (s *scene) atSurvey() place { return s.at("survey for " + s.plan.Version) }
+
+// surveyed takes up the session that Look has left, nil if there is none.
+func (s *scene) surveyed() target.Surveyed {
+	left := s.Memory.take(s.atSurvey())
+	if left == nil {
+		return nil
+	}
+	if !s.fresh {
+		left.Close()
+		return nil
+	}
+	return left.(target.Surveyed)
+}
 
 // isFresh says whether that was a moment ago, and in this worker: a workflow task may have waited for another one for hours.
 func (s *scene) isFresh(asked bool) bool {
@@ -114,8 +147,10 @@ func (s *scene) forget() {
 		s.Memory.drop(s.at(version))
 	}
 	s.Memory.drop(s.atAdmin(s.plan.Admin))
-	if left := s.Memory.take(s.at(s.plan.Version)); left != nil {
-		left.Close()
+	for _, at := range []place{s.at(s.plan.Version), s.atSurvey()} {
+		if left := s.Memory.take(at); left != nil {
+			left.Close()
+		}
 	}
 }
 

@@ -46,6 +46,14 @@ func (s *scene) lockAs(ctx context.Context, by target.Login) (target.Session, er
 
 // lockOne opens the locked session of who changes a single account: the admin if there is one, else the account itself.
 func (s *scene) lockOne(ctx context.Context, own target.Login) (target.Session, error) {
+	return s.lockSurveyed(ctx, s.surveyed(), own)
+}
+
+// lockSurveyed locks the session that Look has left, if there is one.
+func (s *scene) lockSurveyed(ctx context.Context, open target.Surveyed, own target.Login) (target.Session, error) {
+	if open != nil {
+		return open.Lock(ctx)
+	}
 	if s.hasAdmin() {
 		return s.lockAsAdmin(ctx)
 	}
@@ -62,7 +70,7 @@ func (s *scene) surveyAs(ctx context.Context, doc *rotation.Document, own target
 	if s.hasAdmin() {
 		return s.survey(ctx, doc)
 	}
-	return s.target.Survey(ctx, s.question(own, doc))
+	return s.surveyBy(ctx, own, doc)
 }
 
 // pair is the pair of the accounts, or would be if there were two: a single account is locked under the same name.

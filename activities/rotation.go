@@ -95,6 +95,8 @@ type scene struct {
 	current secretstore.Value
 	// fresh: see StepInput.
 	fresh bool
+	// open is the session that looked at the target; nil where it is left to no other step.
+	open target.Surveyed
 	// byAPI: what this step has seen of logins is, in part, an API's word.
 	byAPI bool
 	// setUncertain: see RollbackInput.
@@ -380,6 +382,9 @@ const errBadLogin = "1045"
 // lockAsAdmin opens the locked session of the account pair with the admin secret. A refused admin login is retryable here: Look
 // has seen it work, so the admin secret is probably being rotated.
 func (s *scene) lockAsAdmin(ctx context.Context) (target.Session, error) {
+	if open := s.surveyed(); open != nil {
+		return open.Lock(ctx)
+	}
 	admin, err := s.admin(ctx)
 	if err != nil {
 		return nil, err

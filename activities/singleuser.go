@@ -45,6 +45,9 @@ func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.
 		}
 	}
 	p.Notes, m.rule = append(p.Notes, survey.Notes...), survey.Passwords
+	if version != p.Base {
+		m.closeOpen() // Set has to find out again by whom the account is changed
+	}
 	return nil
 }
 
@@ -90,7 +93,15 @@ func (m singleUser) whichWorks(ctx context.Context) (someone, string, error) {
 	return own, version, err
 }
 
-func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (SetResult, error) {
+func (m singleUser) set(ctx context.Context, base, pending *rotation.Document) (SetResult, error) {
+	if open := m.surveyed(); open != nil {
+		// The base version has logged in a moment ago.
+		session, err := open.Lock(ctx)
+		if err != nil {
+			return SetResult{}, err
+		}
+		return m.setUnder(ctx, session, base.Password, pending)
+	}
 	by, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version, m.plan.StalePending, m.plan.Previous)
 	if err != nil {
 		return SetResult{}, err
@@ -106,13 +117,19 @@ func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (Set
 	if err != nil {
 		return SetResult{}, err
 	}
+	return m.setUnder(ctx, session, by.login.Password, pending)
+}
+
+// setUnder sets under the lock, and gives it back. old is the password that the account has.
+func (m singleUser) setUnder(ctx context.Context, session target.Session, old rotation.Secret, pending *rotation.Document) (SetResult, error) {
 	defer session.Close()
-	if act, err := m.stillOurs(ctx); err != nil || !act {
+	act, err := m.stillOurs(ctx)
+	if err != nil || !act {
 		return SetResult{Done: err == nil}, err
 	}
 	changed := m.Now()
 	if !m.hasAdmin() {
-		err = session.SetOwnPassword(ctx, by.login.Password, pending.Password)
+		err = session.SetOwnPassword(ctx, old, pending.Password)
 	} else {
 		err = session.SetPassword(ctx, m.plan.Account, pending.Password)
 	}

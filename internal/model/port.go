@@ -321,6 +321,13 @@ func (s *session) Create(ctx context.Context, name, like string, password rotati
 	return s.Level(ctx, name, like, password)
 }
 
+func (s *session) Renew(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
+	if err := s.SetPassword(ctx, name, password); err != nil {
+		return target.Change{}, err
+	}
+	return s.Level(ctx, name, like, password)
+}
+
 func (s *session) SetPassword(_ context.Context, name string, password rotation.Secret) error {
 	_, err := s.call("password "+name, func() (any, error) {
 		a, exists := s.p.w.accounts[name]

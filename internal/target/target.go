@@ -80,6 +80,15 @@ type Survey struct {
 	// SecondPassword: the current account takes a second password; it is looked at with a strategy that is about those.
 	SecondPassword bool
 	Notes          []string
+	// Open is the session that looked, where the question says Leave and the target has sessions; nil otherwise. It is to be closed.
+	Open Surveyed
+}
+
+// Surveyed is a session that has looked and changed nothing.
+type Surveyed interface {
+	// Lock is Target.Lock on this session, without another login. It is closed where that fails.
+	Lock(ctx context.Context) (Session, error)
+	Close()
 }
 
 // Target accepts credentials.
@@ -129,6 +138,8 @@ type Question struct {
 	Client Login
 	// Findings is told what is found, good and bad. With nil, the first problem is the survey's error.
 	Findings *rotation.Findings
+	// Leave: the session is left open, for the change that follows at once.
+	Leave bool
 }
 
 // Session changes the accounts of one pair, under their lock. Close gives the lock back; it is safe to call twice.
@@ -142,6 +153,8 @@ type Session interface {
 	// SetOwnPassword replaces the password of the account that the session is logged in as. Where the server can compare, an
 	// account that no longer has the old one is a retryable error (3891): look again.
 	SetOwnPassword(ctx context.Context, old, new rotation.Secret) error
+	// Renew is SetPassword, and Level with the account like.
+	Renew(ctx context.Context, account, like string, password rotation.Secret) (Change, error)
 	// Level makes hosts, privileges and attributes of the account equal to those of the account like: nothing missing, nothing more.
 	// Accounts on further hosts get the password.
 	Level(ctx context.Context, account, like string, password rotation.Secret) (Change, error)

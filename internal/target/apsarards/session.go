@@ -116,6 +116,16 @@ func (s *session) SetPassword(ctx context.Context, name string, password rotatio
 	return err
 }
 
+// Renew implements target.Session. The API goes on with a change after it has answered, and whether it did can't be seen where nobody can log in.
+// What is looked at before it is done comes first, so that an attempt that waited in vain is not followed by another change of the password.
+func (s *session) Renew(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
+	change, err := s.Level(ctx, name, like, password)
+	if err == nil {
+		err = s.SetPassword(ctx, name, password)
+	}
+	return change, err
+}
+
 // SetOwnPassword implements target.Session. Nobody asks for it where the API is the admin.
 func (s *session) SetOwnPassword(context.Context, rotation.Secret, rotation.Secret) error {
 	return rotation.Errorf(rotation.Permanent, "instance %s: its accounts are changed through the API, and none changes itself", s.place.Instance)

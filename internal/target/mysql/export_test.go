@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rotor/internal/rotation"
 	"rotor/internal/target"
 )
 
@@ -19,9 +20,9 @@ func ReleaseLock(t *testing.T, of target.Session) {
 // ExecReading sends a statement on a session that only looks.
 func ExecReading(t *testing.T, on *Target, by target.Login, statement string) error {
 	t.Helper()
-	conn, err := on.openToRead(t.Context(), by)
+	s, err := on.login(t.Context(), by, rotation.Pair{}, true)
 	require.NoError(t, err)
-	defer conn.close()
-	_, err = conn.ExecContext(t.Context(), statement)
+	defer s.Close()
+	_, err = s.conn.ExecContext(t.Context(), statement)
 	return err
 }

@@ -21,8 +21,13 @@ func (s *session) setPassword(ctx context.Context, name string, password rotatio
 	if err != nil {
 		return err
 	}
+	return s.give(ctx, set, password, own)
+}
+
+// give gives the accounts of a set the password.
+func (s *session) give(ctx context.Context, set account.Set, password rotation.Secret, own int) error {
 	if len(set.Accounts) == 0 {
-		return rotation.Errorf(rotation.Conflict, "account %q does not exist on %s any more", name, s.address())
+		return rotation.Errorf(rotation.Conflict, "account %q does not exist on %s any more", set.User, s.address())
 	}
 	s.sort(set, own)
 	return s.note(account.SetPassword(ctx, s.conn.Conn, s.server, set, password))

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"rotor/internal/rotation"
@@ -33,68 +32,64 @@ const killPoll = 10 * time.Millisecond
 //
 // A refused login is an error with code "1045".
 func (t *Target) Lock(ctx context.Context, by target.Login, pair rotation.Pair) (target.Session, error) {
-	conn, err := t.openBounded(ctx, by)
+	s, err := t.login(ctx, by, pair, false)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{target: t, by: by, conn: conn, pair: pair}
-	if err := s.begin(ctx); err != nil {
-		s.Close()
+	return surveyed{s}.Lock(ctx)
+}
+
+// openToServer logs in without a database: a session that changes accounts needs none, and the admin need not be let into the one that a document names.
+func (t *Target) openToServer(ctx context.Context, by target.Login) (*connection, error) {
+	by.Place.Database = ""
+	return t.open(ctx, by)
+}
+
+// login begins a session on a new connection.
+func (t *Target) login(ctx context.Context, by target.Login, pair rotation.Pair, readOnly bool) (*session, error) {
+	conn, err := t.openToServer(ctx, by)
+	if err != nil {
 		return nil, err
+	}
+	return t.begin(ctx, conn, by, pair, readOnly)
+}
+
+// begin looks at the server, and sets up a session without the lock. It bounds what the session can wait for there: a statement is given up before
+// its client does, so that none is left waiting, to be carried out later. On MySQL 5.6 only the KILL of the next Lock helps.
+func (t *Target) begin(ctx context.Context, conn *connection, by target.Login, pair rotation.Pair, readOnly bool) (_ *session, err error) {
+	s := &session{target: t, by: by, conn: conn, pair: pair, readOnly: readOnly}
+	s.server, err = account.Open(ctx, conn.Conn, account.Opening{Idle: t.options.IdleTimeout, Statement: t.options.StatementTimeout * 3 / 4, ReadOnly: readOnly})
+	if err != nil {
+		s.Close()
+		return nil, s.note(err)
 	}
 	return s, nil
 }
 
-// openBounded logs in and bounds what the session can wait for in the server.
-func (t *Target) openBounded(ctx context.Context, by target.Login) (*connection, error) {
-	// A session that changes accounts needs no database, and the admin need not be let into the one that a document names.
-	by.Place.Database = ""
-	conn, err := t.open(ctx, by)
-	if err != nil {
+// surveyed is a session that has no lock yet.
+type surveyed struct{ *session }
+
+// Lock implements target.Surveyed.
+func (s surveyed) Lock(ctx context.Context) (target.Session, error) {
+	if err := s.hold(ctx); err != nil {
+		s.Close()
 		return nil, err
 	}
-	if err := t.bound(ctx, conn.Conn); err != nil {
-		conn.close()
-		return nil, failure(err, "set up the session of %q at %s", by.Account, by.Place.Address())
-	}
-	return conn, nil
+	return s.session, nil
 }
 
-// bound makes the server give up a statement before its client does, so that none is left waiting there to be carried out
-// later. Behind FLUSH TABLES WITH READ LOCK an ALTER USER heeds lock_wait_timeout on MySQL 9.7, max_statement_time on MariaDB
-// 10.11, and nothing on MySQL 5.6, where only the KILL of the next Lock helps (seen on all three).
-func (t *Target) bound(ctx context.Context, conn *sql.Conn) error {
-	var version string
-	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return err
+// hold takes the lock, and may change things from then on.
+func (s *session) hold(ctx context.Context) error {
+	if s.readOnly {
+		if err := account.AllowChanges(ctx, s.conn.Conn); err != nil {
+			return s.note(err)
+		}
+		s.readOnly = false
 	}
-	seconds := max(1, int(t.options.StatementTimeout.Seconds()*3/4))
-	idle := max(1, int(t.options.IdleTimeout.Seconds()))
-	settings := fmt.Sprintf("SET SESSION wait_timeout = %d, lock_wait_timeout = %d", idle, seconds)
-	if strings.Contains(strings.ToLower(version), "mariadb") {
-		settings += fmt.Sprintf(", max_statement_time = %d", seconds)
-	}
-	_, err := conn.ExecContext(ctx, settings)
-	return err
-}
-
-// begin takes the lock and looks at the server.
-func (s *session) begin(ctx context.Context) error {
-	id, err := identity(ctx, s.conn.Conn)
-	if err != nil {
-		return failure(err, "ask %s who it is", s.address())
-	}
-	if err := s.conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&s.id); err != nil {
-		return failure(err, "ask %s for the session's number", s.address())
-	}
-	s.serverID, s.lock = id, lockName(id, s.pair)
+	s.lock = lockName(s.server.ID, s.pair)
 	limited, cancel := context.WithTimeout(ctx, s.target.options.LockTimeout)
 	defer cancel()
-	if err := s.take(limited); err != nil {
-		return err
-	}
-	s.server, err = account.Inspect(ctx, s.conn.Conn)
-	return s.note(err)
+	return s.take(limited)
 }
 
 // take gets the lock, ending the sessions that hold it.
@@ -103,7 +98,7 @@ func (s *session) take(ctx context.Context) error {
 	busy := rotation.Errorf(rotation.Retryable, "%s: another session holds it and did not end in time", doing).WithCode(codeTimeout)
 	for {
 		var got sql.NullInt64
-		if err := s.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 0)", s.lock).Scan(&got); err != nil {
+		if err := s.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 0), CONNECTION_ID()", s.lock).Scan(&got, &s.server.Connection); err != nil {
 			return orBusy(ctx, busy, failure(err, "%s", doing))
 		}
 		if got.Int64 == 1 {

@@ -8,6 +8,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/target"
+	"rotor/internal/target/mysql/account"
 )
 
 // Probe logs in once, to the document's database and in its TLS mode, as a client would. Accepted are also the refusals that
@@ -19,7 +20,7 @@ func (t *Target) Probe(ctx context.Context, login target.Login) target.Proof {
 	}
 	defer conn.close()
 	proof := target.Proof{Answer: rotation.Accepted, TLS: conn.tls, Cipher: conn.cipher}
-	if proof.Server, err = identity(ctx, conn.Conn); err != nil {
+	if proof.Server, err = account.Identify(ctx, conn.Conn); err != nil {
 		proof.Err = afterLogin(err, login)
 		proof.Code = rotation.CodeOf(proof.Err)
 		return proof

@@ -15,25 +15,25 @@ import (
 // session is a session that holds the lock of an account pair. All its statements are on one connection; if that breaks,
 // whatever is asked of the session afterwards is an error.
 type session struct {
-	target   *Target
-	by       target.Login
-	pair     rotation.Pair
-	conn     *connection
-	id       int64
-	serverID string
-	lock     string
-	server   account.Server
-	rights   *account.Rights
+	target *Target
+	by     target.Login
+	pair   rotation.Pair
+	conn   *connection
+	lock   string
+	server account.Server
+	rights *account.Rights
 	// unsure: a statement got no answer, so that the server may still be at it.
 	unsure bool
 	closed bool
+	// readOnly: the server refuses changes on it.
+	readOnly bool
 	// rehearsal: it has no lock, and tells what it would change; see Rehearse.
 	rehearsal bool
 }
 
 // Format prints a session without its login: fmt doesn't call the methods of a Secret that is in an unexported field.
 func (s *session) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "session %d at %s", s.id, s.address())
+	_, _ = fmt.Fprintf(f, "session %d at %s", s.server.Connection, s.address())
 }
 
 func (s *session) address() string { return s.by.Place.Address() }
@@ -85,7 +85,7 @@ func (s *session) options(ctx context.Context, like string) (account.Options, er
 	return account.Options{
 		AllowMissing: s.target.options.AllowMissing,
 		Rights:       s.rights,
-		FirstHost:    s.target.hostOf(s.serverID, like),
+		FirstHost:    s.target.hostOf(s.server.ID, like),
 	}, nil
 }
 
@@ -94,8 +94,8 @@ func (s *session) Exists(ctx context.Context, name string) (bool, error) {
 	if err := s.guard(ctx); err != nil {
 		return false, err
 	}
-	set, err := account.Read(ctx, s.conn.Conn, s.server, name)
-	return len(set.Accounts) > 0, s.note(err)
+	exists, err := account.Exists(ctx, s.conn.Conn, s.server, name)
+	return exists, s.note(err)
 }
 
 // Create creates the account on the hosts of the account like. The host under which this worker's own login as like was
@@ -139,6 +139,29 @@ func (s *session) Level(ctx context.Context, name, like string, password rotatio
 	}
 	changes, err := account.Level(ctx, s.conn.Conn, s.server, like, name, password, options)
 	return target.Change{Given: changes.Given, Taken: changes.Taken, LeftOut: changes.LeftOut}, s.note(err)
+}
+
+// Renew replaces the password and makes the account equal. It reads both accounts once where they are equal already.
+func (s *session) Renew(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {
+	if err := s.guard(ctx); err != nil {
+		return target.Change{}, err
+	}
+	options, err := s.options(ctx, like)
+	if err != nil {
+		return target.Change{}, err
+	}
+	current, standby, err := account.ReadBoth(ctx, s.conn.Conn, s.server, like, name)
+	if err != nil {
+		return target.Change{}, s.note(err)
+	}
+	if err := s.give(ctx, standby, password, first); err != nil {
+		return target.Change{}, err
+	}
+	changes, err := account.CompareSets(ctx, s.conn.Conn, s.server, current, standby, options)
+	if err == nil && changes.Empty() {
+		return target.Change{LeftOut: changes.LeftOut}, nil
+	}
+	return s.Level(ctx, name, like, password)
 }
 
 // Differences says what Level would do.
@@ -212,9 +235,9 @@ const (
 )
 
 func (s *session) sort(set account.Set, own int) {
-	host := s.target.hostOf(s.serverID, set.User)
+	host := s.target.hostOf(s.server.ID, set.User)
 	if host == "" {
-		host = s.target.hostOf(s.serverID, s.pair.Standby(set.User))
+		host = s.target.hostOf(s.server.ID, s.pair.Standby(set.User))
 	}
 	slices.SortStableFunc(set.Accounts, func(a, b account.Account) int {
 		switch host {
@@ -259,7 +282,7 @@ func (s *session) endAbandoned(ctx context.Context) {
 	defer conn.close()
 	// The lock proves that the session of that number is still ours: a server that restarted meanwhile counts anew.
 	var ours bool
-	if err := conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) <=> ?", s.lock, s.id).Scan(&ours); err == nil && ours {
-		_, _ = conn.ExecContext(ctx, fmt.Sprintf("KILL %d", s.id))
+	if err := conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?) <=> ?", s.lock, s.server.Connection).Scan(&ours); err == nil && ours {
+		_, _ = conn.ExecContext(ctx, fmt.Sprintf("KILL %d", s.server.Connection))
 	}
 }

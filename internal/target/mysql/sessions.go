@@ -21,18 +21,19 @@ const endingTimeout = 10 * time.Second
 // Sessions looks at the list of sessions. Their numbers grow, so those below the number of the own one were opened before it: whoever made a
 // credential unusable first, and then asks, sees all that were opened with it.
 func (t *Target) Sessions(ctx context.Context, by target.Login, name string, end bool) (target.Sessions, error) {
-	conn, err := t.openBounded(ctx, by)
+	s, err := t.login(ctx, by, rotation.Pair{}, false)
 	if err != nil {
 		return target.Sessions{}, err
 	}
-	defer conn.close()
-	l := lister{conn: conn, by: by, account: name}
+	defer s.Close()
+	l := lister{conn: s.conn, server: s.server, by: by, account: name}
 	found, err := l.look(ctx, end)
 	return found, sessionError(err)
 }
 
 type lister struct {
 	conn    *connection
+	server  account.Server
 	by      target.Login
 	account string
 }
@@ -109,11 +110,7 @@ func (l *lister) logins(ctx context.Context) int64 {
 
 // checkRights: a list without the others' sessions would look like an empty one.
 func (l *lister) checkRights(ctx context.Context, end bool) error {
-	server, err := account.Inspect(ctx, l.conn.Conn)
-	if err != nil {
-		return err
-	}
-	see, kill, err := account.SessionRights(ctx, l.conn.Conn, server)
+	see, kill, err := account.SessionRights(ctx, l.conn.Conn, l.server)
 	switch {
 	case err != nil:
 		return err

@@ -42,7 +42,7 @@ func (s *surveyor) lockHeld(ctx context.Context, rights *account.Rights) error {
 		return nil
 	}
 	var holder sql.NullInt64
-	if err := s.conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", lockName(s.id, s.Pair)).Scan(&holder); err != nil {
+	if err := s.conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", lockName(s.server.ID, s.Pair)).Scan(&holder); err != nil {
 		return failure(err, "look at the lock of account pair %q at %s", s.Pair.Base, s.address())
 	}
 	if holder.Valid {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rotor/internal/rotation"
@@ -13,50 +14,49 @@ import (
 
 // Survey looks without the lock and changes nothing: the session may not even. A refused login is an error with code "1045".
 func (t *Target) Survey(ctx context.Context, q target.Question) (target.Survey, error) {
-	conn, err := t.openToRead(ctx, q.By)
-	if err != nil && q.By.Account == q.Current {
-		return target.Survey{}, rotation.Named(rotation.FindingCurrentLogin, err)
+	login := rotation.FindingAdminLogin
+	if q.By.Account == q.Current {
+		login = rotation.FindingCurrentLogin
+	}
+	conn, err := t.openToServer(ctx, q.By)
+	if err != nil {
+		return target.Survey{}, rotation.Named(login, err)
+	}
+	session, err := t.begin(ctx, conn, q.By, q.Pair, true)
+	if rotation.CodeOf(err) == strconv.Itoa(erMustChange) {
+		err = rotation.Named(login, err)
 	}
 	if err != nil {
-		return target.Survey{}, rotation.Named(rotation.FindingAdminLogin, err)
+		return target.Survey{}, err
 	}
-	defer conn.close()
-	s := surveyor{Question: q, target: t, conn: conn}
-	survey, err := s.look(ctx)
+	survey, err := (&surveyor{Question: q, session: session}).look(ctx)
+	if err == nil && q.Leave {
+		survey.Open = surveyed{session}
+	} else {
+		session.Close()
+	}
 	return survey, sessionError(err)
 }
 
 type surveyor struct {
 	target.Question
-	target *Target
-	conn   *connection
-	server account.Server
-	// id identifies the server.
-	id string
+	*session
 }
-
-func (s *surveyor) address() string { return s.By.Place.Address() }
 
 func (s *surveyor) refusal(format string, args ...any) *rotation.Error {
 	return rotation.Errorf(rotation.Permanent, "%s: %s", s.address(), fmt.Sprintf(format, args...))
 }
 
 func (s *surveyor) look(ctx context.Context) (target.Survey, error) {
-	id, err := identity(ctx, s.conn.Conn)
-	if s.id = id; err != nil {
-		return target.Survey{}, failure(err, "ask %s who it is", s.address())
-	}
-	if s.server, err = account.Inspect(ctx, s.conn.Conn); err != nil {
-		return target.Survey{}, err
-	}
 	if s.server.ReadOnly {
 		return target.Survey{}, rotation.Errorf(rotation.Permanent, "%s is read-only: a replica, or a reader endpoint", s.address()).
 			Advise("put the address of the server that takes changes into the documents").WithCode("1290").Found(rotation.FindingReadOnly)
 	}
-	if err := s.surroundings(ctx); err != nil {
+	err := s.surroundings(ctx)
+	if err != nil {
 		return target.Survey{}, err
 	}
-	survey := target.Survey{Server: id, Passwords: passwordRule(s.server.Policy)}
+	survey := target.Survey{Server: s.server.ID, Passwords: passwordRule(s.server.Policy)}
 	if s.Strategy == rotation.DualPassword && !s.server.TakesSecondPassword() {
 		return target.Survey{}, s.refusal("%s %s has no second passwords, which strategy %s takes (MySQL 8.0.14 and later)", s.server.Flavour, s.server.Version,
 			s.Strategy).Advise("rotate with %s or %s", rotation.DualAccount, rotation.SingleUser).Found(rotation.FindingStrategy)
@@ -79,13 +79,13 @@ func (s *surveyor) pair(ctx context.Context, survey *target.Survey) error {
 	if err := s.Findings.Problem(rotation.FindingAccountName, nameFits); err != nil {
 		return err
 	}
-	current, rights, err := s.asAdmin(ctx)
-	if err != nil || len(current.Accounts) == 0 || nameFits != nil {
+	current, standby, err := s.read(ctx, name, nameFits == nil)
+	if err != nil {
 		return err
 	}
-	standby, err := account.Read(ctx, s.conn.Conn, s.server, name)
-	if err != nil {
-		return reading(err)
+	rights, err := s.asAdmin(ctx, current)
+	if err != nil || len(current.Accounts) == 0 || nameFits != nil {
+		return err
 	}
 	if err := s.Findings.Problem(rotation.FindingAdminRights, rights.Check(standby)); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *surveyor) pair(ctx context.Context, survey *target.Survey) error {
 	if err := s.Findings.Problem(rotation.FindingUnclonable, s.server.CheckPlugins(standby)); err != nil {
 		return err
 	}
-	changes, err := account.Compare(ctx, s.conn.Conn, s.server, s.Current, name,
+	changes, err := account.CompareSets(ctx, s.conn.Conn, s.server, current, standby,
 		account.Options{AllowMissing: s.target.options.AllowMissing, Rights: rights})
 	equal := err == nil
 	if err := s.Findings.Problem(rotation.FindingUnclonable, reading(err)); err != nil {
@@ -115,7 +115,11 @@ func (s *surveyor) pair(ctx context.Context, survey *target.Survey) error {
 
 // single looks at one account that an admin changes.
 func (s *surveyor) single(ctx context.Context, survey *target.Survey) error {
-	current, rights, err := s.asAdmin(ctx)
+	current, _, err := s.read(ctx, "", false)
+	if err != nil {
+		return err
+	}
+	rights, err := s.asAdmin(ctx, current)
 	if err != nil || len(current.Accounts) == 0 {
 		return err
 	}
@@ -186,30 +190,32 @@ func (s *surveyor) checkOwnSecond(ctx context.Context) error {
 	return err
 }
 
-// asAdmin reads the current account and the admin's rights, and sees that they are enough to change passwords.
-func (s *surveyor) asAdmin(ctx context.Context) (account.Set, *account.Rights, error) {
+// read reads the current account, and with it the standby account where its name can be one.
+func (s *surveyor) read(ctx context.Context, name string, both bool) (current, standby account.Set, err error) {
 	s.Findings.Saw("admin: %q logs in, %s", s.By.Account, target.Proof{TLS: s.conn.tls, Cipher: s.conn.cipher}.Protection())
-	current, err := account.Read(ctx, s.conn.Conn, s.server, s.Current)
-	if err != nil {
-		return account.Set{}, nil, reading(err)
+	if both {
+		current, standby, err = account.ReadBoth(ctx, s.conn.Conn, s.server, s.Current, name)
+	} else {
+		current, err = account.Read(ctx, s.conn.Conn, s.server, s.Current)
 	}
+	return current, standby, reading(err)
+}
+
+// asAdmin reads the admin's rights, and sees that they are enough to change passwords.
+func (s *surveyor) asAdmin(ctx context.Context, current account.Set) (rights *account.Rights, err error) {
 	if len(current.Accounts) == 0 {
 		err := s.refusal("account %q does not exist; a login of the current version would be let in as another one (an anonymous account, or a proxy user)", s.Current)
 		if err := s.Findings.Problem(rotation.FindingMissing, err); err != nil {
-			return account.Set{}, nil, err
+			return nil, err
 		}
 	}
-	rights, err := account.ReadRights(ctx, s.conn.Conn, s.server)
-	if err != nil {
-		return account.Set{}, nil, reading(err)
+	if s.rights, err = account.ReadRights(ctx, s.conn.Conn, s.server); err != nil {
+		return nil, reading(err)
 	}
-	if err := s.lockHeld(ctx, rights); err != nil {
-		return account.Set{}, nil, err
+	if err := s.lockHeld(ctx, s.rights); err != nil {
+		return nil, err
 	}
-	if err := s.Findings.Problem(rotation.FindingAdminRights, s.atAddress(rights.CheckPasswords(s.server))); err != nil {
-		return account.Set{}, nil, err
-	}
-	return current, rights, nil
+	return s.rights, s.Findings.Problem(rotation.FindingAdminRights, s.atAddress(s.rights.CheckPasswords(s.server)))
 }
 
 // passwordRule is what the server's policy takes, where it has one that can be read.

@@ -23,31 +23,30 @@ var (
 		"max_statement_time", "password_last_changed", "password_lifetime", "account_locked", "is_role", "default_role")
 )
 
-// attributes reads the accounts of the user with all but their privileges. Hashes stay in the server.
-func (r reader) attributes() (map[string]*Account, error) {
-	accounts := map[string]*Account{}
-	names, query := r.attributesQuery()
-	err := r.each(query, []any{r.user}, func(values []sql.NullString) error {
+// attributes reads the accounts of the user names with all but their privileges. Hashes stay in the server.
+func (r reader) attributes() (map[Name]*Account, error) {
+	accounts := map[Name]*Account{}
+	names, query, args := r.attributesQuery()
+	err := r.each(query, args, func(values []sql.NullString) error {
 		row := map[string]sql.NullString{}
 		for i, name := range names {
 			row[name] = values[i]
 		}
-		// A comparison with trailing spaces or another case is the column's, not ours.
-		if row["user"].String != r.user || row["is_role"].String == "Y" {
+		if !r.of(row["user"].String) || row["is_role"].String == "Y" {
 			return nil
 		}
 		a, err := r.account(row)
 		if err != nil {
 			return err
 		}
-		accounts[a.Host] = a
+		accounts[Name{row["user"].String, a.Host}] = a
 		return nil
 	})
 	return accounts, err
 }
 
-// attributesQuery selects what this server has: the names of the result's columns, and the statement.
-func (r reader) attributesQuery() ([]string, string) {
+// attributesQuery selects what this server has: the names of the result's columns, the statement, and its arguments.
+func (r reader) attributesQuery() ([]string, string, []any) {
 	names := []string{"host", "user"}
 	expressions := []string{"u.Host", "u.User"}
 	add := func(name, expression string) {
@@ -76,7 +75,8 @@ func (r reader) attributesQuery() ([]string, string) {
 		add("locking", "JSON_EXTRACT(u.User_attributes, '$.Password_locking')")
 		add("restrictions", "JSON_EXTRACT(u.User_attributes, '$.Restrictions')")
 	}
-	return names, "SELECT " + strings.Join(expressions, ", ") + " FROM " + from + " WHERE u.User = ?"
+	condition, args := r.named("u.User")
+	return names, "SELECT " + strings.Join(expressions, ", ") + " FROM " + from + " WHERE " + condition, args
 }
 
 func (s Server) has(column string) bool { _, ok := s.userColumns[column]; return ok }
@@ -95,15 +95,15 @@ func (s Server) unknownColumns() []string {
 }
 
 func (r reader) account(row map[string]sql.NullString) (*Account, error) {
-	host := row["host"].String
-	for _, name := range r.server.unknownColumns() {
-		if row["unknown:"+name].String != "1" {
-			return nil, r.unreadable(host, "the server keeps something about it in mysql.user.%s that is not known here", name)
+	name := Name{row["user"].String, row["host"].String}
+	for _, column := range r.server.unknownColumns() {
+		if row["unknown:"+column].String != "1" {
+			return nil, unreadable(name, "the server keeps something about it in mysql.user.%s that is not known here", column)
 		}
 	}
 	d := &decoder{row: row}
 	a := &Account{
-		Host:    host,
+		Host:    name.Host,
 		Expired: row["password_expired"].String == "Y",
 		Attributes: Attributes{
 			Plugin: row["plugin"].String,
@@ -135,7 +135,7 @@ func (r reader) account(row map[string]sql.NullString) (*Account, error) {
 	}
 	d.document(a, r.server)
 	if d.err != nil {
-		return nil, r.unreadable(host, "%v", d.err)
+		return nil, unreadable(name, "%v", d.err)
 	}
 	return a, nil
 }

@@ -19,9 +19,6 @@ func Apply(ctx context.Context, conn *sql.Conn, server Server, changes Changes, 
 	if len(changes.WithPassword) > 0 && password.Empty() {
 		return nil, rotation.Errorf(rotation.Permanent, "create '%s': an account without a password is never created", changes.User)
 	}
-	if err := server.prepare(ctx, conn); err != nil {
-		return nil, err
-	}
 	var leftOut []string
 	for _, s := range changes.Statements() {
 		err := s.run(ctx, conn, server, password)
@@ -94,18 +91,19 @@ func (c *Changes) add(more Changes) {
 
 // Compare reads both accounts and gives their difference.
 func Compare(ctx context.Context, conn *sql.Conn, server Server, current, standby string, options Options) (Changes, error) {
-	from, err := Read(ctx, conn, server, current)
+	from, to, err := ReadBoth(ctx, conn, server, current, standby)
 	if err != nil {
 		return Changes{}, err
 	}
-	if len(from.Accounts) == 0 {
-		return Changes{}, rotation.Errorf(rotation.Permanent, "the account '%s' does not exist on any host", current)
+	return CompareSets(ctx, conn, server, from, to, options)
+}
+
+// CompareSets gives the difference of accounts that were read.
+func CompareSets(ctx context.Context, conn *sql.Conn, server Server, current, standby Set, options Options) (Changes, error) {
+	if len(current.Accounts) == 0 {
+		return Changes{}, rotation.Errorf(rotation.Permanent, "the account '%s' does not exist on any host", current.User)
 	}
-	to, err := Read(ctx, conn, server, standby)
-	if err != nil {
-		return Changes{}, err
-	}
-	changes, err := Difference(server, from, to, options)
+	changes, err := Difference(server, current, standby, options)
 	if err != nil {
 		return Changes{}, err
 	}
@@ -154,9 +152,6 @@ func SetLocked(ctx context.Context, conn *sql.Conn, server Server, set Set, lock
 func eachAccount(ctx context.Context, conn *sql.Conn, server Server, set Set, of func(name Name) Statement, passwords ...rotation.Secret) error {
 	if len(set.Accounts) == 0 {
 		return rotation.Errorf(rotation.Conflict, "the account '%s' does not exist on any host", set.User)
-	}
-	if err := server.prepare(ctx, conn); err != nil {
-		return err
 	}
 	for _, a := range set.Accounts {
 		s := of(Name{set.User, a.Host})

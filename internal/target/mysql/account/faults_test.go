@@ -217,9 +217,12 @@ func TestEveryCharacterSurvivesEverySQLMode(t *testing.T) {
 		w.dropAfter(t, original)
 		w.dropAfter(t, clone)
 		for _, mode := range []string{"DEFAULT", "''", "'NO_BACKSLASH_ESCAPES'", "'ANSI_QUOTES'", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"} {
-			conn := connect(t, s.DB())
+			conn := connectTo(t, s.DB())
 			_, err := conn.ExecContext(t.Context(), "SET SESSION sql_mode = "+mode+", sql_quote_show_create = 0")
 			require.NoError(t, err)
+			server, err := account.Open(t.Context(), conn, account.Opening{})
+			require.NoError(t, err)
+			require.Equal(t, w.server.Policy, server.Policy, mode)
 			w.drop(t, clone)
 			_, err = account.Level(t.Context(), conn, w.server, original, clone, password, account.Options{})
 			require.NoError(t, err, mode)

@@ -43,9 +43,6 @@ func checkPassword(user string, password rotation.Secret) error {
 
 // setTogether changes all hosts in one statement, which succeeds or fails as a whole.
 func setTogether(ctx context.Context, conn *sql.Conn, server Server, set Set, password rotation.Secret) error {
-	if err := server.prepare(ctx, conn); err != nil {
-		return err
-	}
 	var clauses []clause
 	for _, a := range set.Accounts {
 		clauses = append(clauses, server.passwordOf(set.User, a, password, ""))
@@ -61,9 +58,6 @@ func setTogether(ctx context.Context, conn *sql.Conn, server Server, set Set, pa
 func SetOwnPassword(ctx context.Context, conn *sql.Conn, server Server, old, password rotation.Secret) error {
 	const doing = "change the account's own password"
 	if err := checkPassword("the account itself", password); err != nil {
-		return err
-	}
-	if err := server.prepare(ctx, conn); err != nil {
 		return err
 	}
 	switch {

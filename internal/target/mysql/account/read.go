@@ -13,40 +13,87 @@ import (
 
 // Read reads all accounts of a user name. It takes SELECT on the mysql schema. That there are none is no error.
 func Read(ctx context.Context, conn *sql.Conn, server Server, user string) (Set, error) {
-	if err := server.CheckUser(user); err != nil {
-		return Set{}, err
-	}
-	if err := server.prepare(ctx, conn); err != nil {
-		return Set{}, err
-	}
-	r := reader{ctx: ctx, conn: conn, server: server, user: user}
-	accounts, err := r.attributes()
+	sets, err := readAll(ctx, conn, server, user)
 	if err != nil {
-		return Set{}, Failure(err, "read the attributes of '%s'", user)
+		return Set{}, err
 	}
-	if err := r.relations(accounts); err != nil {
-		return Set{}, Failure(err, "read the roles and proxies of '%s'", user)
-	}
-	set := Set{User: user}
-	for _, host := range slices.Sorted(maps.Keys(accounts)) {
-		a := accounts[host]
-		if err := r.grants(a); err != nil {
-			return Set{}, Failure(err, "read the privileges of %s", Name{user, host})
-		}
-		set.Accounts = append(set.Accounts, *a)
-	}
-	if set.Shadows, err = r.shadows(set); err != nil {
-		return Set{}, Failure(err, "look for anonymous accounts")
-	}
-	return set, nil
+	return sets[0], nil
 }
 
+// ReadBoth reads the accounts of two user names with as many questions as those of one.
+func ReadBoth(ctx context.Context, conn *sql.Conn, server Server, one, other string) (Set, Set, error) {
+	sets, err := readAll(ctx, conn, server, one, other)
+	if err != nil {
+		return Set{}, Set{}, err
+	}
+	return sets[0], sets[1], nil
+}
+
+// Exists says whether there is an account of a user name, on any host.
+func Exists(ctx context.Context, conn *sql.Conn, server Server, user string) (bool, error) {
+	if err := server.CheckUser(user); err != nil {
+		return false, err
+	}
+	accounts, err := reader{ctx: ctx, conn: conn, server: server, users: []string{user}}.attributes()
+	return len(accounts) > 0, Failure(err, "look for '%s'", user)
+}
+
+func readAll(ctx context.Context, conn *sql.Conn, server Server, users ...string) ([]Set, error) {
+	r := reader{ctx: ctx, conn: conn, server: server, users: users}
+	for _, user := range users {
+		if err := server.CheckUser(user); err != nil {
+			return nil, err
+		}
+	}
+	whose := "'" + strings.Join(users, "' and '") + "'"
+	accounts, err := r.attributes()
+	if err != nil {
+		return nil, Failure(err, "read the attributes of %s", whose)
+	}
+	if err := r.relations(accounts); err != nil {
+		return nil, Failure(err, "read the roles and proxies of %s", whose)
+	}
+	tables, err := r.grantTables()
+	if err != nil {
+		return nil, Failure(err, "read the privileges of %s", whose)
+	}
+	sets := make([]Set, len(users))
+	for i, user := range users {
+		sets[i].User = user
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(accounts), compareNames) {
+		a := accounts[name]
+		if err := r.grants(name, a, tables); err != nil {
+			return nil, Failure(err, "read the privileges of %s", name)
+		}
+		set := &sets[slices.Index(users, name.User)]
+		set.Accounts = append(set.Accounts, *a)
+	}
+	if err := r.shadows(sets); err != nil {
+		return nil, Failure(err, "look for anonymous accounts")
+	}
+	return sets, nil
+}
+
+// reader reads the accounts of some user names.
 type reader struct {
 	ctx    context.Context
 	conn   *sql.Conn
 	server Server
-	user   string
+	users  []string
 }
+
+// named is the condition that a column of a grant table has one of the user names, and its arguments.
+func (r reader) named(column string) (string, []any) {
+	args := make([]any, len(r.users))
+	for i, user := range r.users {
+		args[i] = user
+	}
+	return column + " IN (?" + strings.Repeat(", ?", len(args)-1) + ")", args
+}
+
+// of: a comparison with trailing spaces or another case is the column's, not ours.
+func (r reader) of(user string) bool { return slices.Contains(r.users, user) }
 
 // each runs a query and hands over each row as text.
 func (r reader) each(query string, args []any, row func(values []sql.NullString) error) error {
@@ -74,13 +121,12 @@ func (r reader) each(query string, args []any, row func(values []sql.NullString)
 	return rows.Err()
 }
 
-func (r reader) unreadable(host, format string, args ...any) error {
-	return rotation.Errorf(rotation.Permanent, "%s: %s", Name{r.user, host}, fmt.Sprintf(format, args...))
+func unreadable(name Name, format string, args ...any) error {
+	return rotation.Errorf(rotation.Permanent, "%s: %s", name, fmt.Sprintf(format, args...))
 }
 
 // grants reads SHOW GRANTS of one account and checks it against what the grant tables said.
-func (r reader) grants(a *Account) error {
-	name := Name{r.user, a.Host}
+func (r reader) grants(name Name, a *Account, stored grantTables) error {
 	known := expected{account: name, tls: a.Attributes.TLS}
 	var seen gathered
 	at := 0
@@ -88,36 +134,36 @@ func (r reader) grants(a *Account) error {
 		at++
 		l, err := parseLine(values[0].String, known)
 		if err != nil {
-			return r.unreadable(a.Host, "line %d of the server's SHOW GRANTS is not understood %v", at, err)
+			return unreadable(name, "line %d of the server's SHOW GRANTS is not understood %v", at, err)
 		}
 		return seen.add(l, r.server)
 	})
 	if err != nil {
 		return err
 	}
-	if err := r.tables(a.Host, &seen); err != nil {
+	if err := stored.tables(name, &seen); err != nil {
 		return err
 	}
-	if r.server.can.dynamic && isASCII(r.user) { // the others' rows in mysql.procs_priv are garbled (seen on 5.6, 9.7 and MariaDB)
-		if err := r.settled(a.Host, &seen); err != nil {
+	if r.server.can.dynamic && isASCII(name.User) { // the others' rows in mysql.procs_priv are garbled (seen on 5.6, 9.7 and MariaDB)
+		if err := stored.settled(name, &seen); err != nil {
 			return err
 		}
 	}
-	if err := r.check(a, seen); err != nil {
+	if err := r.check(name, a, seen); err != nil {
 		return err
 	}
-	tables := a.Grants
+	related := a.Grants
 	a.Grants = seen.grants
-	a.Grants.Restrictions = tables.Restrictions
-	a.Grants.Proxies, a.Grants.Roles, a.Grants.DefaultRoles = tables.Proxies, tables.Roles, tables.DefaultRoles
+	a.Grants.Restrictions = related.Restrictions
+	a.Grants.Proxies, a.Grants.Roles, a.Grants.DefaultRoles = related.Proxies, related.Roles, related.DefaultRoles
 	return nil
 }
 
 // check compares what SHOW GRANTS says (from the server's memory) with the grant tables, where they say the same. They
 // differ if somebody wrote to the tables without FLUSH PRIVILEGES, or if one of the two was misread.
-func (r reader) check(a *Account, seen gathered) error {
+func (r reader) check(name Name, a *Account, seen gathered) error {
 	differ := func(what string) error {
-		return r.unreadable(a.Host, "SHOW GRANTS and the grant tables differ in %s; FLUSH PRIVILEGES makes the tables count", what)
+		return unreadable(name, "SHOW GRANTS and the grant tables differ in %s; FLUSH PRIVILEGES makes the tables count", what)
 	}
 	options := 0
 	for _, option := range a.Grants.Proxies {

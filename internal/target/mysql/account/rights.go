@@ -21,15 +21,12 @@ type Rights struct {
 // ReadRights reads the rights of the connection's account.
 func ReadRights(ctx context.Context, conn *sql.Conn, server Server) (*Rights, error) {
 	const doing = "read the admin account's own privileges"
-	if err := server.prepare(ctx, conn); err != nil {
-		return nil, err
-	}
 	rights, err := ownGrants(ctx, conn, server)
 	if err != nil {
 		return nil, Failure(err, doing)
 	}
 	name := rights.Account
-	r := reader{ctx: ctx, conn: conn, server: server, user: name.User}
+	r := reader{ctx: ctx, conn: conn, server: server}
 	err = r.each("SELECT Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv WHERE User = ? AND Host = ?", []any{name.User, name.Host},
 		func(v []sql.NullString) error {
 			put(&rights.grants.Proxies, Name{v[0].String, v[1].String}, v[2].String != "0")
@@ -44,14 +41,14 @@ func ownGrants(ctx context.Context, conn *sql.Conn, server Server) (*Rights, err
 	if err != nil {
 		return nil, err
 	}
-	r := reader{ctx: ctx, conn: conn, server: server, user: name.User}
+	r := reader{ctx: ctx, conn: conn, server: server}
 	var seen gathered
 	n := 0
 	err = r.each("SHOW GRANTS", nil, func(v []sql.NullString) error {
 		n++
 		l, err := parseLine(v[0].String, expected{account: name, others: true})
 		if err != nil {
-			return r.unreadable(name.Host, "line %d of the server's SHOW GRANTS is not understood %v", n, err)
+			return unreadable(name, "line %d of the server's SHOW GRANTS is not understood %v", n, err)
 		}
 		return seen.add(l, server)
 	})
@@ -61,9 +58,6 @@ func ownGrants(ctx context.Context, conn *sql.Conn, server Server) (*Rights, err
 // CanKeepOwnPassword says whether the connection's account may have a second password beside a new one of its own making.
 func CanKeepOwnPassword(ctx context.Context, conn *sql.Conn, server Server) (bool, error) {
 	const doing = "read the account's own privileges"
-	if err := server.prepare(ctx, conn); err != nil {
-		return false, err
-	}
 	rights, err := ownGrants(ctx, conn, server)
 	if err != nil {
 		return false, Failure(err, doing)
@@ -75,9 +69,6 @@ func CanKeepOwnPassword(ctx context.Context, conn *sql.Conn, server Server) (boo
 // SessionRights says whether the connection's account may see the sessions of other accounts, and end them.
 func SessionRights(ctx context.Context, conn *sql.Conn, server Server) (see, end bool, err error) {
 	const doing = "read the account's own privileges"
-	if err := server.prepare(ctx, conn); err != nil {
-		return false, false, err
-	}
 	rights, err := ownGrants(ctx, conn, server)
 	if err != nil {
 		return false, false, Failure(err, doing)

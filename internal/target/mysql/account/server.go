@@ -36,8 +36,10 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[
 type Server struct {
 	Flavour Flavour
 	Version Version
-	// ID tells servers apart: @@server_uuid on MySQL; on MariaDB, which has none, what names the process and its data.
+	// ID tells servers apart; see Identify.
 	ID string
+	// Connection is the number that the server gave the connection.
+	Connection int64
 	// UserLength is the longest user name in characters, asked from the grant tables; where they can't be read it is
 	// what this version is known for.
 	UserLength int
@@ -193,33 +195,6 @@ func (s Server) knownUserLength() int {
 	return 16
 }
 
-// Inspect asks a server what it is. It needs no privilege; what only an admin can see is asked for where it can be.
-func Inspect(ctx context.Context, conn *sql.Conn) (Server, error) {
-	const doing = "look at the server"
-	var version, comment string
-	if err := conn.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment").Scan(&version, &comment); err != nil {
-		return Server{}, Failure(err, doing)
-	}
-	s, err := recognise(version, comment)
-	if err != nil {
-		return Server{}, err
-	}
-	if err := s.prepare(ctx, conn); err != nil {
-		return Server{}, err
-	}
-	variables, err := readVariables(ctx, conn)
-	if err != nil {
-		return Server{}, Failure(err, doing)
-	}
-	if err := s.apply(variables); err != nil {
-		return Server{}, err
-	}
-	if err := s.readGrantTables(ctx, conn); err != nil {
-		return Server{}, Failure(err, doing)
-	}
-	return s, nil
-}
-
 // ReadHints looks for what Hints tell. What the account may not see is no hint.
 func (s *Server) ReadHints(ctx context.Context, conn *sql.Conn) error {
 	var logs, logged int
@@ -253,26 +228,6 @@ func (s *Server) source(ctx context.Context, conn *sql.Conn) (host string) {
 	return host
 }
 
-// prepare sets the session up: a sql_mode in which a backslash escapes, names are quoted with backticks, and GRANT makes
-// no account without a password; full quoting in SHOW GRANTS; notes, which tell what IF EXISTS passed over.
-func (s Server) prepare(ctx context.Context, conn *sql.Conn) error {
-	mode := "STRICT_ALL_TABLES"
-	settings := "sql_quote_show_create = 1, sql_notes = 1"
-	if s.Flavour == MariaDB || !s.Version.AtLeast(8, 0, 0) {
-		mode += ",NO_AUTO_CREATE_USER"
-		settings += ", old_passwords = 0" // else PASSWORD() makes hashes of another plugin
-	}
-	for _, statement := range []string{"SET NAMES utf8mb4", "SET SESSION sql_mode = '" + mode + "', " + settings} {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return Failure(err, "set up the session")
-		}
-	}
-	return nil
-}
-
-// variables by lower-case name; those that a server doesn't have are absent.
-type variables map[string]string
-
 func (v variables) on(name string) bool {
 	return strings.EqualFold(v[name], "ON") || v[name] == "1" || strings.EqualFold(v[name], "SUPER")
 }
@@ -286,32 +241,8 @@ func (v variables) number(names ...string) int {
 	return 0
 }
 
-func readVariables(ctx context.Context, conn *sql.Conn) (variables, error) {
-	rows, err := conn.QueryContext(ctx, `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid', 'server_id',
-		'hostname', 'port', 'datadir', 'read_only', 'super_read_only', 'innodb_read_only', 'partial_revokes', 'mandatory_roles',
-		'password_history', 'password_reuse_interval', 'password_reuse_check_interval') OR Variable_name LIKE 'validate\_password%'
-		OR Variable_name LIKE 'simple\_password\_check%' OR Variable_name LIKE 'cracklib\_password\_check%'`)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	v := variables{}
-	for rows.Next() {
-		var name, value string
-		if err := rows.Scan(&name, &value); err != nil {
-			return nil, err
-		}
-		v[strings.ToLower(name)] = value
-	}
-	return v, rows.Err()
-}
-
 func (s *Server) apply(v variables) error {
-	s.ID = v["server_uuid"]
-	if s.Flavour == MariaDB || s.ID == "" {
-		// server_uid is made of a hardware address and the port: containers can share it.
-		s.ID = strings.Join([]string{v["server_uid"], v["hostname"], v["port"], v["server_id"], v["datadir"]}, ":")
-	}
+	s.ID, s.Connection = identityOf(v), int64(v.number("pseudo_thread_id"))
 	s.ReadOnly = v.on("read_only") || v.on("super_read_only") || v.on("innodb_read_only")
 	s.PasswordHistory = v.number("password_history")
 	s.ReuseDays = v.number("password_reuse_interval")

@@ -125,7 +125,7 @@ func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", 
 
 var stringEscapes = strings.NewReplacer(`\`, `\\`, `'`, `''`, "\x00", `\0`)
 
-// quoteString quotes a string for the sql_mode that prepare sets, in a connection that speaks utf8mb4.
+// quoteString quotes a string for the sql_mode that Open sets, in a connection that speaks utf8mb4.
 func quoteString(text string) string { return "'" + stringEscapes.Replace(text) + "'" }
 
 func quoteAccount(n Name) string { return quoteName(n.User) + "@" + quoteName(n.Host) }

@@ -130,9 +130,6 @@ func alterTogether(ctx context.Context, conn *sql.Conn, server Server, set Set, 
 	if err := server.CheckPlugins(set); err != nil {
 		return err
 	}
-	if err := server.prepare(ctx, conn); err != nil {
-		return err
-	}
 	s, passwords := statementOf(doing+" "+user+" on "+strings.Join(set.Hosts(), ", "), server.alter(), clauses)
 	s.checksNotes = server.can.ifExists
 	return s.run(ctx, conn, server, passwords...)
@@ -146,9 +143,6 @@ func alterItself(ctx context.Context, conn *sql.Conn, server Server, doing strin
 	}
 	clauses := of(quoteAccount(self))
 	if err := server.checkTwo("the account itself", clauses); err != nil {
-		return err
-	}
-	if err := server.prepare(ctx, conn); err != nil {
 		return err
 	}
 	s, passwords := statementOf(doing, "ALTER USER ", clauses)

@@ -42,7 +42,7 @@ func worldOn(t *testing.T, s *mysqld.Server) *world {
 		return w
 	}
 	conn := connect(t, s.DB())
-	server, err := account.Inspect(t.Context(), conn)
+	server, err := account.Open(t.Context(), conn, account.Opening{})
 	require.NoError(t, err)
 	w := &world{
 		Server: s, server: server,
@@ -96,8 +96,15 @@ func worldOn(t *testing.T, s *mysqld.Server) *world {
 	return w
 }
 
-// connect gives one connection of a pool, closed at the end of the test.
+// connect gives one connection of a pool that was opened as this package wants it, closed at the end of the test.
 func connect(t require.TestingT, db *sql.DB) *sql.Conn {
+	conn := connectTo(t, db)
+	_, err := account.Open(context.Background(), conn, account.Opening{})
+	require.NoError(t, err)
+	return conn
+}
+
+func connectTo(t require.TestingT, db *sql.DB) *sql.Conn {
 	conn, err := db.Conn(context.Background())
 	require.NoError(t, err)
 	t.(interface{ Cleanup(func()) }).Cleanup(func() { _ = conn.Close() })
@@ -155,7 +162,9 @@ func (w *world) drop(t require.TestingT, user string) {
 	conn, err := w.DB().Conn(context.Background())
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
-	require.NoError(t, account.Drop(context.Background(), conn, w.server, user))
+	server, err := account.Open(context.Background(), conn, account.Opening{})
+	require.NoError(t, err)
+	require.NoError(t, account.Drop(context.Background(), conn, server, user))
 }
 
 func newPassword() rotation.Secret { return rotation.NewSecret("Aa1!" + rand.Text()) }
