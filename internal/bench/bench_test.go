@@ -17,7 +17,7 @@ var exact = map[string]map[string]float64{
 	"kms-apsara-dual-account": {nameCalls: 22, nameWrites: 3, nameLogins: 7, nameEvents: 37},
 	"aws-mysql-dual-account":  {nameCalls: 12, nameWrites: 2, nameLogins: 6, nameEvents: 17},
 	"aws-mysql-single-user":   {nameCalls: 7, nameWrites: 2, nameLogins: 4, nameEvents: 17},
-	"kms-mysql-dual-password": {nameCalls: 12, nameWrites: 3, nameLogins: 11, nameEvents: 22},
+	"kms-mysql-dual-password": {nameCalls: 12, nameWrites: 3, nameLogins: 10, nameEvents: 22},
 }
 
 func TestEverythingIsMeasured(t *testing.T) {
