@@ -11,7 +11,7 @@ import (
 	"rotor/internal/rotation"
 )
 
-// Workers see what nobody else can: a login that fails, and two secrets for one account pair.
+// Workers see what nobody else can: a login that fails, two secrets for one account pair, an admin account that an entry of its own rotates.
 func TestPlanWithChecks(t *testing.T) {
 	t.Parallel()
 	fine, locked, twice := newSecret(t), newSecret(t), newSecret(t)
@@ -21,7 +21,7 @@ func TestPlanWithChecks(t *testing.T) {
 	copied.Versions = []alibabakms.Version{copied.Versions[0]}
 	stack.Cloud.KMS().In(stack.Cloud.Credential().Account, twice.Region).Put(copied)
 	text := "defaults: {region: cn-hangzhou, schedule: {every: 30d}}\nrotations:\n"
-	for _, name := range []string{fine.Name, locked.Name, twice.Name, copied.Name} {
+	for _, name := range []string{fine.Name, locked.Name, twice.Name, copied.Name, fine.AdminSecret} {
 		text += "  - {secret: " + name + "}\n"
 	}
 	f := run(t, []string{"plan", "-f", "-", "--check"}, withStdin(text))
@@ -29,14 +29,17 @@ func TestPlanWithChecks(t *testing.T) {
 	require.Contains(t, f.stdout, "! "+locked.Name+"  alibaba-kms cn-hangzhou\n")
 	require.Contains(t, f.stdout, "is one that secret "+copied.Name+" of alibaba-kms in cn-hangzhou rotates, too")
 	require.Contains(t, f.stdout, "is one that secret "+twice.Name+" of alibaba-kms in cn-hangzhou rotates, too")
-	inOrder(t, f.stdout, "Check: 1 fine, 3 not.\n", "Plan: 4 to create, 0 to change, 0 to delete, 0 unchanged.\n")
+	require.Contains(t, f.stdout, "its admin secret "+fine.AdminSecret+" is rotated with one account (single-user)")
+	inOrder(t, f.stdout, "Check: 2 fine, 3 not.\n", "Plan: 5 to create, 0 to change, 0 to delete, 0 unchanged.\n")
 
 	var r cli.ApplyReport
 	asJSON := run(t, []string{"plan", "-f", "-", "--check", "-o", "json"}, withStdin(text))
 	require.NoError(t, json.Unmarshal([]byte(asJSON.stdout), &r), asJSON.stdout)
 	require.False(t, r.Check.Fine)
-	require.Len(t, r.Check.Checks, 4)
-	require.True(t, r.Check.Checks[0].Fine)
+	require.Len(t, r.Check.Checks, 5)
+	require.True(t, r.Check.Checks[0].Fine, "a warning alone")
+	warned := r.Check.Checks[0].Findings
+	require.Equal(t, rotation.WarningAdminRotates, warned[len(warned)-1].Word)
 	require.Equal(t, rotation.FindingCurrentLogin, r.Check.Checks[1].Findings[0].Word)
 	shared := r.Check.Checks[3].Findings
 	require.Equal(t, rotation.FindingShared, shared[len(shared)-1].Word)
