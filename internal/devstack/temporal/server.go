@@ -115,6 +115,10 @@ func (s *Server) args() []string {
 		// With one shard the default rates of these make every task wait 50 ms.
 		"--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000",
 		"--dynamic-config-value", "history.transferProcessorMaxPollHostRPS=2000",
+		// Each of a queue's partitions, four by default, has rows of its own and sends on what comes to one without a poller. They are there
+		// for rates that this server has not, and workers with two pollers don't cover them.
+		"--dynamic-config-value", "matching.numTaskqueueReadPartitions=1",
+		"--dynamic-config-value", "matching.numTaskqueueWritePartitions=1",
 		// By default SQLite makes the disk confirm every transaction, several times, which takes more than all else where the disk is busy.
 		// What is written without that survives the end of the process, in whichever way; it need not survive the machine's.
 		"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off",
