@@ -75,7 +75,10 @@ func (c *Caller) Do(ctx context.Context, call Call) (rotation.Secret, error) {
 		return rotation.Secret{}, failure
 	}
 	e := &exchange{ctx: ctx, wire: wire.Exchange{Transport: c.transport}, sends: call.Sends, value: call.Value, gets: call.Gets}
-	err := perform(call, given{held}, e)
+	// For a nonce the SDK has the stack of its goroutine written out, and that of an activity is long.
+	performed := make(chan error, 1)
+	go func() { performed <- perform(call, given{held}, e) }()
+	err := <-performed
 	if failure := e.outcome(err); failure != nil {
 		if failure.Cause == wire.Answered && aboutCredentials(failure.Code) {
 			c.credentials.forget()

@@ -37,6 +37,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 	}
 
 	want := []string{
+		"Temporal alone: rate, 2 at once", "Temporal alone: its processor", "Temporal alone: worker's and starter's processor",
 		"rate, 1 at once", "rate, 2 at once", "floor's rate, 2 at once", "floor's rate by the rate, 2 at once", "worker: processor", "worker: memory", "Temporal: processor",
 		"Temporal: memory", "database: processor", "database: memory", "bench with the simulated cloud: processor", "bench with the simulated cloud: memory",
 		"rate, 2 at once, database 20ms away", "floor's rate, 2 at once, database 20ms away", "rate, 2 at once, store 20ms away", "rate at nine databases",
@@ -67,6 +68,8 @@ func TestEverythingIsMeasured(t *testing.T) {
 		}
 	}
 	require.Equal(t, exact, measured)
+	events, _ := r.find("Temporal alone: events")
+	require.Equal(t, exact[tracked.Name][nameEvents], events.Median, "the same workflow")
 	rates, _ := r.find("rate, 2 at once, database 20ms away")
 	require.Less(t, rates.Median, 2/0.02, "two at once, each with more than one answer to wait for")
 

@@ -58,6 +58,10 @@ var unbounded = map[string]string{
 	"ROTOR_ALIBABA_KMS_WRITES": "0", "ROTOR_AWS_WRITES": "0", "ROTOR_MAX_ACTIVITIES": "200", "ROTOR_MAX_PER_TARGET": "200", "ROTOR_MAX_PER_STORE": "200",
 }
 
+// server is a setting that the development server has differently from all others: it reads from its database which search attributes there
+// are whenever one is written.
+var server = map[string]string{"system.forceSearchAttributesCacheRefreshOnRead": "false"}
+
 // stage is everything that rotations need.
 type stage struct {
 	*trial.Bench
@@ -81,7 +85,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (r *report, err
 	s := &stage{options: o, progress: progress, report: &report{
 		Version: o.version, Time: time.Now().UTC(), Machine: thisMachine(), Sizes: o.sizes, WorkerEnv: env,
 	}}
-	if s.Bench, err = trial.Start(ctx, progress); err != nil {
+	if s.Bench, err = trial.StartOn(ctx, devstack.Options{Out: progress, TemporalConfig: server}); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
@@ -91,7 +95,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (r *report, err
 	}
 	for run := range o.Runs {
 		began := time.Now()
-		for _, part := range []func(context.Context) error{s.timeKinds, s.rates, s.distances, s.hung, s.quota, s.exposures, s.counts} {
+		for _, part := range []func(context.Context) error{s.timeKinds, s.alone, s.rates, s.distances, s.hung, s.quota, s.exposures, s.counts} {
 			if err := part(ctx); err != nil {
 				return s.report, err
 			}

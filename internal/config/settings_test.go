@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"rotor/internal/config"
 	"rotor/internal/rotation"
@@ -79,6 +80,7 @@ func TestTemporalSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "temporal.example:7233", options.HostPort)
 	require.Equal(t, "rotations", options.Namespace)
+	require.IsType(t, &client.GrpcCompressionNone{}, options.ConnectionOptions.GrpcCompression)
 	over := config.Temporal{Address: "127.0.0.1:1", Namespace: "other"}
 	options, err = over.Options(lookup(env), nil, quiet)
 	require.NoError(t, err)

@@ -68,6 +68,7 @@ func StartOn(ctx context.Context, options devstack.Options) (b *Bench, err error
 	}
 	b.Temporal, err = client.Dial(client.Options{
 		HostPort: b.Stack.Temporal.Address, Namespace: b.Stack.Temporal.Namespace, Identity: "trial", Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}, // as the commands do
 	})
 	return b, err
 }

@@ -43,7 +43,7 @@ type Server struct {
 	Address      string // host:port of the frontend
 	Namespace    string // "default"
 	WebUI        string // URL; "" when headless
-	DatabaseFile string // SQLite; all that the server keeps. Its -wal and -shm files are beside it
+	DatabaseFile string // SQLite; with its -wal and -shm files beside it all that the server keeps
 
 	binary    string
 	options   Options
@@ -115,6 +115,13 @@ func (s *Server) args() []string {
 		// With one shard the default rates of these make every task wait 50 ms.
 		"--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000",
 		"--dynamic-config-value", "history.transferProcessorMaxPollHostRPS=2000",
+		// Each of a queue's partitions, four by default, has rows of its own and sends on what comes to one without a poller. They are there
+		// for rates that this server has not, and workers with two pollers don't cover them.
+		"--dynamic-config-value", "matching.numTaskqueueReadPartitions=1",
+		"--dynamic-config-value", "matching.numTaskqueueWritePartitions=1",
+		// By default SQLite makes the disk confirm every transaction, several times, which takes more than all else where the disk is busy.
+		// What is written without that survives the end of the process, in whichever way; it need not survive the machine's.
+		"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off",
 	}
 	if s.options.Headless {
 		args = append(args, "--headless")
@@ -214,7 +221,7 @@ func (s *Server) PID() int { return s.child.PID() }
 // Kill ends the server at once (SIGKILL). Its database file stays; Restart brings it back.
 func (s *Server) Kill() error { return s.child.Kill() }
 
-// Shutdown ends the server in order, so that the database file is complete. It stays; Restart brings it back.
+// Shutdown ends the server in order. Its files stay; Restart brings it back.
 func (s *Server) Shutdown() error { return s.child.Stop(stopPatience) }
 
 // Restart shuts the server down if it runs and starts it again on the same ports with the same database file.
