@@ -66,13 +66,14 @@ func (i *edgeInbound) beat(ctx context.Context) (stop func()) {
 		tick := time.NewTicker(i.edge.Heartbeat / 3)
 		defer tick.Stop()
 		for {
-			activity.RecordHeartbeat(ctx)
 			select {
 			case <-done:
 				return
 			case <-ctx.Done():
 				return
 			case <-tick.C:
+				// Not before: a step that takes less tells by its end that its worker lives.
+				activity.RecordHeartbeat(ctx)
 			}
 		}
 	}()
