@@ -44,6 +44,7 @@ func decide(t *testing.T, run client.WorkflowRun, choice, reason string) (err er
 		if err == nil || !strings.Contains(err.Error(), "is not parked") || time.Now().After(deadline) {
 			return err
 		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
