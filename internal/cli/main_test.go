@@ -203,7 +203,7 @@ func (r *running) interrupt() {
 // wait waits for the command's end.
 func (r *running) wait() finished {
 	r.t.Helper()
-	return r.waitAtMost(time.Minute)
+	return r.waitAtMost(3 * time.Minute)
 }
 
 func (r *running) waitAtMost(patience time.Duration) finished {
