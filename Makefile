@@ -15,11 +15,20 @@ CLIENTS  = $(filter tools/clients/% tools/release,$(MODULES))
 DEMOFLAGS =
 TESTFLAGS =
 PACKAGES  = ./...
+ALL       = $(shell go list $(PACKAGES))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error go list $(PACKAGES) failed))
+# The packages that compute on one goroutine, and those that have workers and servers of their own at work all the time.
+COMPUTING = rotor/internal/model
+HEAVY     = $(addprefix rotor/internal/,chaos cli endtoend nonstop scale trial)
+# Tests some packages, if there are any, with further flags.
+gotest    = $(if $(strip $(1)),go test $(2) -timeout 40m $(TESTFLAGS) $(strip $(1)))
 # The packages whose tests ask every server of ROTOR_MYSQLD, the one of them that generates random accounts, and how
-# many: make test-matrix CASES=5000.
+# many, and what they are drawn from, another number each time if that is 0: make test-matrix CASES=5000 CASES_SEED=7.
 MATRIX    = ./internal/devstack/mysqld/... ./internal/target/mysql
 GENERATED = ./internal/target/mysql/account
 CASES     = 300
+CASES_SEED = 0
+# The race detector: make test-matrix RACE= does without it.
+RACE      = -race
 # The packages that try a sample, and with -full everything.
 PROOFS    = ./internal/trial ./internal/model
 # What chaos is drawn from, and how many secrets are rotated: make chaos CHAOS_SEED=7 CHAOS_SECRETS=20.
@@ -51,15 +60,19 @@ help: ## list the targets
 demo: build prepare ## rotate a real MySQL password on a stack of its own, and watch
 	bin/starter demo $(DEMOFLAGS)
 
-# One package after the other: each has servers of its own, which would take each other's time.
+# Where the goroutines are, the race detector watches; the model has none, and would only take five times as long. Packages that keep both
+# processors busy run one after the other: each has servers of its own, which would take each other's time.
 .PHONY: test
 test: prepare ## run all tests, on real servers
-	go test -race -p 1 -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	$(call gotest,$(filter $(COMPUTING),$(ALL)),)
+	$(call gotest,$(filter-out $(COMPUTING) $(HEAVY),$(ALL)),-race -p 2)
+	$(call gotest,$(filter $(HEAVY),$(ALL)),-race -p 1)
 
 .PHONY: test-full
 test-full: prepare ## run all tests, and every crash and fault instead of a sample, within the hour
 	go test -race -timeout 40m $(TESTFLAGS) $(filter-out $(addprefix rotor/,$(PROOFS:./%=%)),$(shell go list $(PACKAGES)))
 	go test -count=1 -timeout 90m $(TESTFLAGS) $(PROOFS) -args -full
+	go test -count=1 -timeout 40m $(TESTFLAGS) -run 'TestEverybodyStartsAtOnce|TestManyEntries' ./internal/cli -args -full -entries 1000
 	servers=$$(tools/mysqlservers/fetch) && ROTOR_MYSQLD=$$(cut -d: -f2 <<<"$$servers") go test -count=1 -timeout 90m $(TESTFLAGS) ./internal/trial -args -full -only dual-password
 
 .PHONY: chaos
@@ -95,13 +108,13 @@ simulate: ## tell when fleets of 1,000 to 1,000,000 secrets end, by the quotas o
 test-matrix: server ## fetch MariaDB, MySQL 9 and MySQL 5.6 and run the tests of accounts on all three
 	servers=$$(tools/mysqlservers/fetch) && export ROTOR_MYSQLD="$$servers" && \
 	go run ./internal/devstack/prepare && \
-	go test -race -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX) && \
-	go test -race -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES) && \
-	go test -race -count=1 -timeout 30m $(TESTFLAGS) ./internal/nonstop -rotations=$(NONSTOP) && \
+	go test $(RACE) -count=1 -timeout 60m $(TESTFLAGS) $(MATRIX) && \
+	go test $(RACE) -count=1 -timeout 600m $(TESTFLAGS) $(GENERATED) -rapid.checks=$(CASES) -rapid.seed=$(CASES_SEED) && \
+	go test $(RACE) -count=1 -timeout 30m $(TESTFLAGS) ./internal/nonstop -rotations=$(NONSTOP) && \
 	for server in $${servers//:/ }; do \
-		echo "rotations on $$server" && ROTOR_MYSQLD=$$server go test -race -count=1 -run '$(ROTATIONS)' ./internal/endtoend || exit 1; \
+		echo "rotations on $$server" && ROTOR_MYSQLD=$$server go test $(RACE) -count=1 -run '$(ROTATIONS)' ./internal/endtoend || exit 1; \
 	done && \
-	ROTOR_MYSQLD=$$(cut -d: -f2 <<<"$$servers") go test -race -count=1 -timeout 60m $(TESTFLAGS) ./internal/trial -args -only dual-password
+	ROTOR_MYSQLD=$$(cut -d: -f2 <<<"$$servers") go test $(RACE) -count=1 -timeout 60m $(TESTFLAGS) ./internal/trial -args -only dual-password
 
 .PHONY: test-clients
 test-clients: prepare ## run the tests that need other people's clients, each in a module of its own

@@ -26,7 +26,7 @@ func TestAgesFromTheStore(t *testing.T) {
 	text := "defaults: {region: cn-hangzhou, schedule: {every: 30d}, labels: {ages: " + old.Name + "}}\nrotations: [{secret: " + old.Name + "}, {secret: " + gone + "}]\n"
 	require.Zero(t, run(t, []string{"apply", "-f", "-"}, withStdin(text)).code)
 	chosen := []string{"list", "--label", "ages=" + old.Name}
-	eventually(t, time.Minute, "the list follows", func() bool { return len(listed(t, []string{old.Name, gone}, chosen[1:]...)) == 2 })
+	eventually(t, 2*time.Minute, "the list follows", func() bool { return len(listed(t, []string{old.Name, gone}, chosen[1:]...)) == 2 })
 
 	before := 0
 	if requests := stack.Cloud.Requests(); len(requests) > 0 {
@@ -63,7 +63,7 @@ func TestAgesFromTheStore(t *testing.T) {
 	require.Empty(t, temporalOnly.stderr, "the store was not asked")
 	require.Contains(t, temporalOnly.stdout, "\n2 secrets: 2 unknown.\n")
 	require.Zero(t, run(t, words("rotate", old)).code)
-	eventually(t, time.Minute, "the list follows", func() bool { return listed(t, []string{old.Name}, chosen[1:]...)[0].State == overview.Fine })
+	eventually(t, 2*time.Minute, "the list follows", func() bool { return listed(t, []string{old.Name}, chosen[1:]...)[0].State == overview.Fine })
 	inOrder(t, run(t, append(chosen, "--ages", "temporal")).stdout, old.Name+" ", "fine", "Rotated", "*", "30d", "\n* since the latest rotation that Temporal knows")
 }
 

@@ -115,17 +115,18 @@ func manyEntries(n, odd int) string {
 	return b.String()
 }
 
-// entries is how many entries the manifest of TestManyEntries has: make manifest-size ENTRIES=10000.
-var entries = flag.Int("entries", 1000, "how many entries TestManyEntries applies, a multiple of 200")
+// entries is how many entries the manifest of TestManyEntries has: make test-full has 1000, which the list tells in two pages, make
+// manifest-size ENTRIES.
+var entries = flag.Int("entries", 200, "how many entries TestManyEntries applies, a multiple of 200")
 
 func TestManyEntries(t *testing.T) {
 	t.Parallel()
 	p, n := newPlace(t), *entries
 	left := n * 9 / 10
-	// On a busy machine, a thousand schedules take their time. How long each command takes is told with -v.
+	// On a busy machine, so many schedules take their time. How long each command takes is told with -v.
 	starter := func(text string, line ...string) finished {
 		began := time.Now()
-		f := start(t, line, withStdin(text), p.env()).waitAtMost(time.Duration(n) * 300 * time.Millisecond)
+		f := start(t, line, withStdin(text), p.env()).waitAtMost(2*time.Minute + time.Duration(n)*300*time.Millisecond)
 		t.Logf("%6.1f s  starter %s", time.Since(began).Seconds(), strings.Join(line, " "))
 		return f
 	}
@@ -291,7 +292,7 @@ func TestPlanSeesDrift(t *testing.T) {
 			do(&in.Description.Schedule)
 			return &client.ScheduleUpdate{Schedule: &in.Description.Schedule}, nil
 		}}))
-		eventually(t, time.Minute, "the change", func() bool { return p.schedule(t, "rotor/alibaba-kms/r-1/drift").Info.LastUpdateAt != before })
+		eventually(t, 2*time.Minute, "the change", func() bool { return p.schedule(t, "rotor/alibaba-kms/r-1/drift").Info.LastUpdateAt != before })
 	}
 	plan := func(more ...string) string {
 		return run(t, append([]string{"plan", "-f", "-"}, more...), withStdin(text), p.env()).stdout
@@ -300,7 +301,7 @@ func TestPlanSeesDrift(t *testing.T) {
 	require.Equal(t, "Plan: 0 to create, 0 to change, 0 to delete, 1 unchanged.\n", plan())
 	require.Contains(t, plan("--deep"), "~ drift  alibaba-kms r-1\n    task queue: elsewhere -> rotor\n")
 	change(func(s *client.Schedule) { s.Spec.Intervals[0] = client.ScheduleIntervalSpec{Every: 24 * time.Hour} })
-	eventually(t, time.Minute, "the list follows", func() bool {
+	eventually(t, 2*time.Minute, "the list follows", func() bool {
 		return strings.Contains(plan(), "    every: 1d -> 30d\n    task queue: elsewhere -> rotor\n")
 	})
 	require.Zero(t, run(t, []string{"apply", "-f", "-", "--deep"}, withStdin(text), p.env()).code)
@@ -319,7 +320,7 @@ func TestPausesAndManifests(t *testing.T) {
 	apply(", paused: true")
 	require.True(t, p.schedule(t, id).Schedule.State.Paused)
 	require.Contains(t, p.schedule(t, id).Schedule.State.Note, "paused in the manifest")
-	eventually(t, time.Minute, "the list follows", func() bool { return p.list(t)[id] != nil })
+	eventually(t, 2*time.Minute, "the list follows", func() bool { return p.list(t)[id] != nil })
 	require.Contains(t, apply(""), "~ pauses  alibaba-kms r-1\n    paused: true -> false\n", "what the manifest paused, it lets go on")
 	require.False(t, p.schedule(t, id).Schedule.State.Paused)
 
@@ -327,14 +328,14 @@ func TestPausesAndManifests(t *testing.T) {
 	require.Zero(t, paused.code, paused.stderr)
 	require.Contains(t, paused.stdout, "pauses  alibaba-kms r-1  paused\n")
 	require.True(t, p.schedule(t, id).Schedule.State.Paused)
-	eventually(t, time.Minute, "the list follows", func() bool { return p.list(t)[id].Paused })
+	eventually(t, 2*time.Minute, "the list follows", func() bool { return p.list(t)[id].Paused })
 	require.Equal(t, "= pauses  alibaba-kms r-1\n    stays paused: paused by ada@"+hostname(t)+": the database moves\nApplied: 0 created, 0 changed, 0 deleted, 1 unchanged; 1 paused by somebody stay so.\n", apply(""))
 	require.True(t, p.schedule(t, id).Schedule.State.Paused, "what a person paused stays so")
 
 	resumed := run(t, []string{"resume", "pauses", "-r", "r-1"}, p.env())
 	require.Zero(t, resumed.code, resumed.stderr)
 	require.False(t, p.schedule(t, id).Schedule.State.Paused)
-	eventually(t, time.Minute, "the list follows", func() bool { return !p.list(t)[id].Paused })
+	eventually(t, 2*time.Minute, "the list follows", func() bool { return !p.list(t)[id].Paused })
 	require.Equal(t, "Applied: 0 created, 0 changed, 0 deleted, 1 unchanged.\n", apply(""))
 	require.Contains(t, apply(", paused: true"), "    paused: false -> true\n")
 }

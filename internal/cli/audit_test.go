@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -42,7 +43,7 @@ func TestAuditFindsWhatLeaks(t *testing.T) {
 	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "leak", TaskQueue: "nobody"}, "Leak",
 		map[string]string{"AccountPassword": secret.AdminPassword.Reveal()})
 	require.NoError(t, err)
-	eventually(t, 10e9, "the history and the database file are found", func() bool {
+	eventually(t, 2*time.Minute, "the history and the database file are found", func() bool {
 		_, found, err = cli.Audit(t.Context(), own, c, "")
 		text := ""
 		for _, f := range found {

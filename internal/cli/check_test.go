@@ -148,7 +148,7 @@ func TestCheckWithoutAWorker(t *testing.T) {
 	require.Empty(t, f.stdout)
 	oneLine(t, f.stderr)
 	require.Contains(t, f.stderr, "no worker polls task queue "+deserted+", so nothing was checked; start one: worker --task-queue "+deserted)
-	eventually(t, time.Minute, "no check is open", func() bool {
+	eventually(t, 2*time.Minute, "no check is open", func() bool {
 		list, err := temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 			Query: "WorkflowType = '" + rotation.CheckWorkflowType + "' AND TaskQueue = '" + deserted + "'"})
 		if err != nil || len(list.Executions) != 2 {

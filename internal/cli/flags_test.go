@@ -97,7 +97,7 @@ func TestStoreAndRegionOnEveryCommand(t *testing.T) {
 	} {
 		line := strings.Fields(strings.NewReplacer("NAME", secret.Name, "ARN", arn, "FILE", manifest).Replace(step.line))
 		if line[0] == "list" || line[0] == "history" { // they follow a moment later
-			eventually(t, time.Minute, step.line, func() bool {
+			eventually(t, 2*time.Minute, step.line, func() bool {
 				f := run(t, line)
 				return f.code == step.code && strings.Contains(f.stdout+f.stderr, step.says)
 			})

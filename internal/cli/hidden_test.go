@@ -114,7 +114,7 @@ func hiddenRotations(t *testing.T, h *hiding) []devstack.Secret {
 
 	f = run(t, words("schedule", scheduled, "--every", "2s", "--grace", "0s"), h.env)
 	require.Equal(t, cli.ExitOK, f.code, f.stdout+f.stderr)
-	eventually(t, 40*time.Second, "two rotations by the schedule", func() bool { return len(stored(t, scheduled).Versions) >= 3 })
+	eventually(t, 2*time.Minute, "two rotations by the schedule", func() bool { return len(stored(t, scheduled).Versions) >= 3 })
 	inOrder(t, run(t, words("describe", scheduled), h.env).stdout, "secret    "+scheduled.Name, "schedule  every 2s")
 	again := run(t, words("schedule", scheduled, "--every", "2s", "--grace", "0s", "-o", "json"), h.env)
 	require.Contains(t, again.stdout, `"SecretName": "`+scheduled.Name+`"`, "its request is read")

@@ -93,9 +93,9 @@ func TestListAndHistory(t *testing.T) {
 
 	// Looking again and again, it sees what changes, and ends with Ctrl-C.
 	watching := start(t, []string{"list", "-l", "listed=all", "--watch=500ms", "--ages", "temporal"})
-	eventually(t, time.Minute, "the first list", func() bool { return strings.Contains(watching.stdout.String(), "1 paused") })
+	eventually(t, 2*time.Minute, "the first list", func() bool { return strings.Contains(watching.stdout.String(), "1 paused") })
 	require.Zero(t, run(t, words("resume", paused)).code)
-	eventually(t, time.Minute, "another list", func() bool { return strings.Contains(watching.stdout.String(), "1 unknown, 2 fine.\n") })
+	eventually(t, 2*time.Minute, "another list", func() bool { return strings.Contains(watching.stdout.String(), "1 unknown, 2 fine.\n") })
 	watching.interrupt()
 	ended := watching.wait()
 	require.Equal(t, cli.ExitInterrupted, ended.code)
@@ -146,7 +146,7 @@ func TestRotateASet(t *testing.T) {
 	now := run(t, []string{"rotate", "-f", file, "-l", "team=b", "--now", "--no-wait"})
 	require.Zero(t, now.code, now.stderr)
 	require.Equal(t, "Started  "+other.Name+"  alibaba-kms cn-hangzhou\n1 secret: 1 Started.\n", now.stdout)
-	eventually(t, 30*time.Second, "it goes on by itself", func() bool { return len(stored(t, other).Versions) == 2 })
+	eventually(t, 2*time.Minute, "it goes on by itself", func() bool { return len(stored(t, other).Versions) == 2 })
 	none := run(t, []string{"rotate", "-f", file, "-l", "team=c"})
 	require.Equal(t, cli.ExitRefused, none.code)
 	require.Contains(t, none.stderr, "no entry has label team=c")

@@ -203,7 +203,7 @@ func (r *running) interrupt() {
 // wait waits for the command's end.
 func (r *running) wait() finished {
 	r.t.Helper()
-	return r.waitAtMost(time.Minute)
+	return r.waitAtMost(3 * time.Minute)
 }
 
 func (r *running) waitAtMost(patience time.Duration) finished {
@@ -271,10 +271,20 @@ func execSQL(t *testing.T, statement string) {
 	require.NoError(t, err)
 }
 
-// eventually polls until the condition holds, or fails the test.
+// eventually polls until the condition holds, or fails the test. Between two looks it waits twice as long as the first of them took, for many a
+// look is a command that keeps the servers busy which are being waited for.
 func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, within, 20*time.Millisecond, what)
+	for deadline := time.Now().Add(within); ; {
+		began := time.Now()
+		if condition() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s still not: %s", within, what)
+		}
+		time.Sleep(min(max(2*time.Since(began), 20*time.Millisecond), time.Second))
+	}
 }
 
 // inOrder requires that the texts stand in the output one after the other.

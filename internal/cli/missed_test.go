@@ -32,7 +32,7 @@ func TestRotationMissedWhileTemporalWasDown(t *testing.T) {
 			return &client.ScheduleUpdate{Schedule: &in.Description.Schedule}, nil
 		},
 	}))
-	eventually(t, 30*time.Second, "the new time", func() bool {
+	eventually(t, 2*time.Minute, "the new time", func() bool {
 		next := p.schedule(t, id).Info.NextActionTimes
 		return len(next) > 0 && next[0].Equal(due)
 	})
@@ -52,7 +52,7 @@ func TestRotationMissedWhileTemporalWasDown(t *testing.T) {
 	require.Equal(t, due, d.Info.RecentActions[0].ScheduleTime.UTC())
 	require.Equal(t, due.Add(day), d.Info.NextActionTimes[0].UTC(), "the next one is a day later")
 	var runs *workflowservice.ListWorkflowExecutionsResponse
-	eventually(t, time.Minute, "the rotation has ended", func() bool {
+	eventually(t, 2*time.Minute, "the rotation has ended", func() bool {
 		runs, err = p.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 			Namespace: "default", Query: `WorkflowId = "rotate/alibaba-kms/cn-hangzhou/` + secret.Name + `"`,
 		})

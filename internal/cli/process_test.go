@@ -185,7 +185,7 @@ func TestDevEndsInEveryWay(t *testing.T) {
 func TestDevInterruptedWhileItStarts(t *testing.T) {
 	t.Parallel()
 	dev := launch(t, "dev")
-	eventually(t, 30*time.Second, "it has begun", func() bool {
+	eventually(t, 2*time.Minute, "it has begun", func() bool {
 		begun, err := filepath.Glob(filepath.Join(dev.tmp, "rotor-*", "*"))
 		return err == nil && len(begun) > 0
 	})

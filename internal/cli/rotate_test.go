@@ -182,7 +182,7 @@ func TestNoWait(t *testing.T) {
 	f := run(t, words("rotate", secret, "--no-wait"))
 	require.Equal(t, cli.ExitOK, f.code, f.stderr)
 	require.Contains(t, f.stdout, "starter describe "+secret.Name+" --region cn-hangzhou\n")
-	eventually(t, time.Minute, "it rotates all the same", func() bool {
+	eventually(t, 2*time.Minute, "it rotates all the same", func() bool {
 		s := stored(t, secret)
 		return s.Holder(alibabakms.Current).ID != secret.Version
 	})
@@ -222,7 +222,7 @@ func TestColoursAreForTerminals(t *testing.T) {
 			r := start(t, words("rotate", secret), test.hows...)
 			reached(t, held)
 			if test.moving {
-				eventually(t, time.Minute, "it says that New is running", func() bool { return strings.Contains(r.stdout.String(), "\r\x1b[K") })
+				eventually(t, 2*time.Minute, "it says that New is running", func() bool { return strings.Contains(r.stdout.String(), "\r\x1b[K") })
 			}
 			held.Release()
 			f := r.wait()

@@ -33,7 +33,7 @@ func TestIfRunning(t *testing.T) {
 
 	following := start(t, words("rotate", secret, "--now", "--password-length", "40"))
 	waiting := start(t, words("rotate", secret, "--if-running", "wait", "--now", "-o", "json"))
-	eventually(t, time.Minute, "both have noticed", func() bool {
+	eventually(t, 2*time.Minute, "both have noticed", func() bool {
 		return strings.Contains(following.stdout.String(), "is running already") && strings.Contains(waiting.stderr.String(), "waiting for its end")
 	})
 	held.Release()
@@ -69,7 +69,7 @@ func TestCtrlCDetaches(t *testing.T) {
 	described := run(t, words("describe", secret))
 	inOrder(t, described.stdout, "  look ", "  new ", "attempt 1 is running", "Running: step new")
 	held.Release()
-	eventually(t, time.Minute, "it goes on", func() bool {
+	eventually(t, 2*time.Minute, "it goes on", func() bool {
 		return run(t, words("describe", secret, "-o", "json")).report(t).Outcome == rotation.Rotated
 	})
 }
@@ -112,7 +112,7 @@ func TestNoWorkerIsSaidWithinFiveSeconds(t *testing.T) {
 	queue := "lonely-" + secret.Name
 	begun := time.Now()
 	r := start(t, words("rotate", secret), withEnv("ROTOR_TASK_QUEUE="+queue))
-	eventually(t, time.Minute, "it says so", func() bool { return strings.Contains(r.stderr.String(), "no worker polls task queue "+queue) })
+	eventually(t, 2*time.Minute, "it says so", func() bool { return strings.Contains(r.stderr.String(), "no worker polls task queue "+queue) })
 	require.Less(t, time.Since(begun), 5*time.Second)
 
 	described := run(t, words("describe", secret))
@@ -137,7 +137,7 @@ func TestDeadWorkerIsNoticed(t *testing.T) {
 	require.NoError(t, stop())
 	begun := time.Now()
 	r := start(t, words("rotate", secret, "--task-queue", queue, "-o", "json"))
-	eventually(t, time.Minute, "it says so", func() bool { return strings.Contains(r.stderr.String(), "task queue "+queue) })
+	eventually(t, 2*time.Minute, "it says so", func() bool { return strings.Contains(r.stderr.String(), "task queue "+queue) })
 	require.Less(t, time.Since(begun), 5*time.Second)
 	require.Regexp(t, "no worker (polls|has taken the rotation up for)", r.stderr.String())
 	require.Empty(t, r.stdout.String(), "JSON on standard output stays JSON")
@@ -166,7 +166,7 @@ func TestParkedIsKnownWithoutAWorker(t *testing.T) {
 	}
 	require.NotContains(t, givenUp.stderr, "does not look parked")
 	r := start(t, words("resolve", secret, "abandon", "--reason", "gone"))
-	eventually(t, time.Minute, "it says that nobody answers, and where", func() bool {
+	eventually(t, 2*time.Minute, "it says that nobody answers, and where", func() bool {
 		return strings.Contains(r.stderr.String(), "no worker has taken the decision yet; waiting up to 1m0s (is one running on the rotation's task queue? worker --task-queue "+queue+")")
 	})
 	again, err := startWorker(queue)
@@ -174,7 +174,7 @@ func TestParkedIsKnownWithoutAWorker(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, again()) })
 	// Temporal hands over one of the two decisions first; the other comes too late.
 	require.Equal(t, cli.ExitRefused, r.wait().code)
-	eventually(t, time.Minute, "it is abandoned", func() bool { return strings.Contains(run(t, words("describe", secret)).stdout, "Abandoned after ") })
+	eventually(t, 2*time.Minute, "it is abandoned", func() bool { return strings.Contains(run(t, words("describe", secret)).stdout, "Abandoned after ") })
 }
 
 // A rotation that was started and that nobody works on is not parked: a decision about it is not waited for without an end.

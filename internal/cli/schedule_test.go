@@ -112,7 +112,7 @@ func TestScheduleRotates(t *testing.T) {
 	f := run(t, words("schedule", secret, "--every", "2s", "--grace", "0s"), withEnv("ROTOR_MIN_INTERVAL=1s"))
 	require.Equal(t, cli.ExitOK, f.code, f.stderr)
 	require.Contains(t, run(t, words("describe", secret)).stderr, "its schedule: every 2s, next at ")
-	eventually(t, 40*time.Second, "two rotations by the schedule", func() bool { return len(stored(t, secret).Versions) >= 3 })
+	eventually(t, 2*time.Minute, "two rotations by the schedule", func() bool { return len(stored(t, secret).Versions) >= 3 })
 	require.Contains(t, run(t, words("describe", secret)).stdout, "schedule  every 2s")
 	require.Equal(t, cli.ExitOK, run(t, words("schedule", secret, "--delete")).code)
 

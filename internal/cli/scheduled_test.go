@@ -58,6 +58,7 @@ func TestTenScheduledRotations(t *testing.T) {
 		if running {
 			byHand[run(t, words("rotate", secret, "--grace", "0s", "--if-running", "fail")).code]++
 		}
+		time.Sleep(50 * time.Millisecond) // else the questions keep Temporal from its work
 	}
 	stop()
 	require.NoError(t, <-ended)

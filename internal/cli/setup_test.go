@@ -28,7 +28,7 @@ func namespace(t *testing.T, name string) string {
 		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
 	})
 	require.NoError(t, err)
-	eventually(t, 30*time.Second, "the namespace is known", func() bool {
+	eventually(t, 2*time.Minute, "the namespace is known", func() bool {
 		_, err := temporal.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: name})
 		return err == nil
 	})

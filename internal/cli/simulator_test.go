@@ -33,7 +33,7 @@ func simulate(t *testing.T, args []string, env ...string) (*running, *kms.Client
 	r := start(t, append([]string{"simulator", "--listen", "127.0.0.1:0"}, args...),
 		withEnv(append(env, "ALIBABA_CLOUD_ACCESS_KEY_ID=sim-key", "ALIBABA_CLOUD_ACCESS_KEY_SECRET=sim-secret")...))
 	at := regexp.MustCompile(`Simulated cloud at http://(127\.0\.0\.1:\d+), region cn-hangzhou`)
-	eventually(t, 30*time.Second, "it listens", func() bool { return at.MatchString(r.stdout.String()) || len(r.code) > 0 })
+	eventually(t, 2*time.Minute, "it listens", func() bool { return at.MatchString(r.stdout.String()) || len(r.code) > 0 })
 	match := at.FindStringSubmatch(r.stdout.String())
 	require.NotNil(t, match, r.stderr.String())
 	c := sdkClient(t, "sim-secret")

@@ -89,7 +89,7 @@ func storm(t *testing.T, secret devstack.Secret, moment int) map[string]bool {
 	told[rotated(t, run).Version] = true
 	require.NoError(t, <-triggered)
 	var scheduled string
-	eventually(t, 30*time.Second, "the schedule has started its rotation", func() bool {
+	eventually(t, 2*time.Minute, "the schedule has started its rotation", func() bool {
 		for _, action := range scheduleOf(t, secret).Info.RecentActions {
 			if id := action.StartWorkflowResult.WorkflowID; !before[id] {
 				scheduled = id

@@ -26,7 +26,7 @@ func TestWorkerWithoutKeysLeavesRotationsAlone(t *testing.T) {
 	r := start(t, words("rotate", secret), h.env)
 	const says = "a worker could not go on, and others try: "
 	var described finished
-	eventually(t, 30*time.Second, "it says so", func() bool {
+	eventually(t, 2*time.Minute, "it says so", func() bool {
 		described = run(t, words("describe", secret), h.env)
 		return strings.Contains(described.stdout, says)
 	})
@@ -53,7 +53,7 @@ func TestRotationFromBeforeNamesWereHidden(t *testing.T) {
 	h.serve(t)
 
 	second := start(t, words("rotate", secret, "--now"), h.env)
-	eventually(t, 30*time.Second, "it waits for the first", func() bool {
+	eventually(t, 2*time.Minute, "it waits for the first", func() bool {
 		return strings.Contains(run(t, words("describe", secret), h.env).stdout, "that began before names were hidden is still open, as workflow "+workflowID(secret))
 	})
 	require.Len(t, stored(t, secret).Versions, 2, "it has written nothing")

@@ -171,7 +171,7 @@ func TestCompletionKnowsTheCommands(t *testing.T) {
 	secret := newSecret(t)
 	require.Zero(t, run(t, words("schedule", secret, "--every", "30d")).code)
 	for _, command := range []string{"rotate", "describe", "schedule", "pause", "resume", "delete"} {
-		eventually(t, time.Minute, "names of secrets that have schedules", func() bool {
+		eventually(t, 2*time.Minute, "names of secrets that have schedules", func() bool {
 			return strings.Contains(run(t, []string{"__complete", command, "-r", secret.Region, secret.Name}).stdout, secret.Name+"\talibaba-kms cn-hangzhou, every 30d\n:4\n")
 		})
 	}

@@ -134,7 +134,7 @@ func TestApsaraLostAnswerThenDenied(t *testing.T) {
 	denying := stack.Cloud.Inject(f)
 	defer denying.Remove()
 	run := start(t, queue, secret, func(r *rotation.Request) { r.Strategy = rotation.SingleUser })
-	eventually(t, 30*time.Second, "it says that there is no way back", func() bool {
+	eventually(t, 2*time.Minute, "it says that there is no way back", func() bool {
 		status, err := query(run)
 		return err == nil && status.State == rotation.StateWaiting && denying.Hits() > 1
 	})
@@ -162,7 +162,7 @@ func TestApsaraStranger(t *testing.T) {
 			require.Equal(t, rotation.Conflict, status.Failure.Kind)
 			require.Contains(t, status.Doing, "somebody else created it")
 			require.NoError(t, decide(t, run, rotation.UpdateRollback, "go back"))
-			eventually(t, 20*time.Second, "parked again", func() bool {
+			eventually(t, 2*time.Minute, "parked again", func() bool {
 				status, err := query(run)
 				return err == nil && status.State == rotation.StateParked && len(status.Steps) > 3
 			})
@@ -268,7 +268,7 @@ func TestApsaraWorkerKilledAtEveryChange(t *testing.T) {
 					})
 					defer stopBefore()
 					run := start(t, taskQueue, secret, nil)
-					eventually(t, 30*time.Second, "killed", killed.Load)
+					eventually(t, 2*time.Minute, "killed", killed.Load)
 					startWorker(t, taskQueue)
 					result := outcome(t, run)
 					require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)

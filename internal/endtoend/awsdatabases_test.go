@@ -193,7 +193,7 @@ func TestAWSSingleUserOnAReplica(t *testing.T) {
 		Endpoint: &awsrds.Endpoint{Address: replica.Host, Port: replica.Port}})
 
 	run := start(t, queue, secret, nil)
-	eventually(t, 40*time.Second, "it waits for the replica", func() bool {
+	eventually(t, 2*time.Minute, "it waits for the replica", func() bool {
 		status, err := query(run)
 		return err == nil && status.Failure != nil && strings.Contains(status.Failure.Text, "lag behind")
 	})

@@ -87,7 +87,7 @@ func rotateThroughFaults(t *testing.T, remember func(devstack.Secret) devstack.S
 				})
 				defer remove()
 				run := start(t, taskQueue, secret, nil)
-				eventually(t, 40*time.Second, "the put fails", func() bool {
+				eventually(t, 2*time.Minute, "the put fails", func() bool {
 					status, err := query(run)
 					return err == nil && status.Failure != nil && status.Failure.Code == code
 				})

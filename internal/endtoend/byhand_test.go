@@ -116,7 +116,7 @@ func (h byHand) late(g *gate, step func() error) (letGo func() error) {
 	case <-g.reached:
 	case err := <-ended:
 		require.FailNow(h, "the step ended before it came to where it is to be held", "%v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		require.FailNow(h, "the step did not come to where it is to be held")
 	}
 	return func() error {

@@ -259,7 +259,7 @@ func TestHangingStoreExpress(t *testing.T) {
 	held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Resource: secret.Name, Action: "PutSecretValue", Times: cloudsim.Always})
 	defer held.Remove()
 	run := start(t, expressQueue, secret, nil)
-	eventually(t, time.Minute, "New is seen as an activity", func() bool {
+	eventually(t, 2*time.Minute, "New is seen as an activity", func() bool {
 		described, err := temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
 		pending := described.GetPendingActivities()
 		return err == nil && len(pending) == 1 && pending[0].GetActivityType().GetName() == "New" && pending[0].GetAttempt() > 0

@@ -35,7 +35,7 @@ func TestMoveThatIsDenied(t *testing.T) {
 	secret := newSecret(t)
 	denied := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: secret.Name, Action: "UpdateSecretVersionStage", Times: cloudsim.Always})
 	run := start(t, queue, secret, nil)
-	eventually(t, 40*time.Second, "it waits", func() bool {
+	eventually(t, 2*time.Minute, "it waits", func() bool {
 		status, err := query(run)
 		return err == nil && status.State == rotation.StateWaiting && status.Failure != nil
 	})

@@ -58,7 +58,7 @@ func newBackup(t *testing.T, changesItself bool) *backup {
 // waits waits until a change of the account waits in the server.
 func (b *backup) waits(t *testing.T) {
 	t.Helper()
-	eventually(t, 20*time.Second, "the change waits in the server", func() bool { return b.waiting(t) == 1 })
+	eventually(t, 2*time.Minute, "the change waits in the server", func() bool { return b.waiting(t) == 1 })
 }
 
 func (b *backup) waiting(t *testing.T) (n int) {
@@ -102,7 +102,7 @@ func TestLateChangeBehindABackup(t *testing.T) {
 				h.rollBack(plan, unfenced)
 				if rule != "" {
 					b.end()
-					eventually(t, time.Minute, "the rollback has lied: readers are locked out", func() bool { return !logsInAt(t, b.Server, first) })
+					eventually(t, 2*time.Minute, "the rollback has lied: readers are locked out", func() bool { return !logsInAt(t, b.Server, first) })
 					return
 				}
 				require.Zero(t, b.waiting(t))
@@ -153,7 +153,7 @@ func TestRotationStaysOpenForAMoveOnItsWay(t *testing.T) {
 	})
 	require.Equal(t, run.GetRunID(), currentVersion(t, secret))
 	other := startAs(t, "other-"+secret.Name, secret)
-	eventually(t, 20*time.Second, "it follows", func() bool {
+	eventually(t, 2*time.Minute, "it follows", func() bool {
 		status, err := query(other)
 		return err == nil && status.State == rotation.StateFollowing
 	})

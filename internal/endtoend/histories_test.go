@@ -131,7 +131,7 @@ func TestHistories(t *testing.T) {
 			start(t, queue, secret, nil)
 			<-held.Reached()
 			run := startAs(t, "following-"+secret.Name, secret)
-			eventually(t, 10*time.Second, "following", func() bool {
+			eventually(t, 2*time.Minute, "following", func() bool {
 				status, err := query(run)
 				return err == nil && status.State == rotation.StateFollowing
 			})

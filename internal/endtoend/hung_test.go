@@ -69,7 +69,7 @@ func TestStepsWhereTwoHang(t *testing.T) {
 			third := newSecret(t)
 			hang(third)
 			var sentAway *rotation.Error
-			eventually(t, 20*time.Second, "the third is sent away", func() bool {
+			eventually(t, 2*time.Minute, "the third is sent away", func() bool {
 				return errors.As(look(t.Context(), third), &sentAway)
 			})
 			require.True(t, sentAway.Untried, sentAway.Text)

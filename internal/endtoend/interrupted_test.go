@@ -128,7 +128,7 @@ func versionsOf(t *testing.T, secret devstack.Secret) int {
 // ended waits for a rotation, however it ends, and gives its result.
 func ended(t *testing.T, run client.WorkflowRun) (result rotation.Result, canceled bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	err := run.Get(ctx, &result)
 	if c, ok := errors.AsType[*sdktemporal.CanceledError](err); ok {
@@ -152,7 +152,7 @@ func TestCancelledAtEveryStep(t *testing.T) {
 				t.Run(at.name, func(t *testing.T) {
 					t.Parallel()
 					secret := prepare(t)
-					first, before := currentCredential(t, secret), currentVersion(t, secret)
+					first, before, versions := currentCredential(t, secret), currentVersion(t, secret), versionsOf(t, secret)
 					atRequest(t, secret, at.nth, func() {
 						if err := temporal.CancelWorkflow(t.Context(), canonicalID(secret), ""); err != nil {
 							t.Errorf("cancel: %v", err)
@@ -169,9 +169,11 @@ func TestCancelledAtEveryStep(t *testing.T) {
 						late := at.step == rotation.StepEnd || at.step == rotation.StepTest
 						require.True(t, late || at.step == rotation.StepSet && result.Strategy == rotation.SingleUser, "it went on")
 						require.Equal(t, result.Strategy == rotation.DualAccount, logsIn(t, first))
-					case at.step == rotation.StepLook:
+					case result.Outcome == rotation.Refused:
+						// On a busy machine Look may be made twice, and the request is of an earlier step than in the rotation in which nothing goes wrong.
 						require.True(t, canceled)
-						require.Contains(t, []rotation.Outcome{rotation.Refused, rotation.RolledBack}, result.Outcome)
+						require.Contains(t, []rotation.Step{rotation.StepLook, rotation.StepNew}, at.step)
+						require.Equal(t, versions, versionsOf(t, secret), "nothing was changed")
 					default:
 						require.True(t, canceled)
 						require.Equal(t, rotation.RolledBack, result.Outcome)
@@ -282,7 +284,7 @@ func TestCancelledWhileParked(t *testing.T) {
 		secret, run := parkedRotation(t)
 		first := holder(t, secret, alibabakms.Current)
 		cancel(t, run)
-		eventually(t, time.Minute, "parked again", func() bool {
+		eventually(t, 2*time.Minute, "parked again", func() bool {
 			status, err := query(run)
 			return err == nil && status.State == rotation.StateParked && strings.Contains(status.Doing, "was cancelled. It was to be rolled back")
 		})

@@ -172,14 +172,18 @@ func module(t *testing.T) string {
 	return dir
 }
 
-// eventually polls until the condition holds, or fails the test.
+// eventually polls until the condition holds, or fails the test. Between two looks it waits twice as long as the first of them took, for a look
+// keeps the servers busy which are being waited for.
 func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(within)
-	for !condition() {
+	for deadline := time.Now().Add(within); ; {
+		began := time.Now()
+		if condition() {
+			return
+		}
 		if time.Now().After(deadline) {
 			t.Fatalf("after %s still not: %s", within, what)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(min(max(2*time.Since(began), 20*time.Millisecond), time.Second))
 	}
 }

@@ -53,7 +53,7 @@ func meddle(t *testing.T, run client.WorkflowRun, step rotation.Step, act func()
 	t.Cleanup(stop)
 	select {
 	case <-acted:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatalf("the rotation did not come to step %s", step)
 	}
 	return undo

@@ -44,6 +44,7 @@ func decide(t *testing.T, run client.WorkflowRun, choice, reason string) (err er
 		if err == nil || !strings.Contains(err.Error(), "is not parked") || time.Now().After(deadline) {
 			return err
 		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -83,7 +84,7 @@ func TestParkedRotationIsDecided(t *testing.T) {
 		t.Parallel()
 		secret, run := parkedRotation(t)
 		require.NoError(t, decide(t, run, rotation.UpdateRollback, "go back"))
-		eventually(t, 20*time.Second, "parked again", func() bool {
+		eventually(t, 2*time.Minute, "parked again", func() bool {
 			status, err := query(run)
 			return err == nil && status.State == rotation.StateParked && strings.Contains(status.Doing, "could not be proven")
 		})
@@ -181,7 +182,7 @@ func TestOtherIDsFollow(t *testing.T) {
 		others = append(others, run)
 	}
 	for _, run := range others {
-		eventually(t, 10*time.Second, "following", func() bool {
+		eventually(t, 2*time.Minute, "following", func() bool {
 			status, err := query(run)
 			return err == nil && status.State == rotation.StateFollowing
 		})

@@ -66,7 +66,7 @@ func TestPayloadsFromASchedule(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, handle.Delete(context.WithoutCancel(t.Context()))) })
-			eventually(t, 40*time.Second, "rotated", func() bool { return holder(t, secret, alibabakms.Current).AccountName == secret.Account+"_rt" })
+			eventually(t, 2*time.Minute, "rotated", func() bool { return holder(t, secret, alibabakms.Current).AccountName == secret.Account+"_rt" })
 			require.True(t, logsIn(t, holder(t, secret, alibabakms.Current)))
 		})
 	}

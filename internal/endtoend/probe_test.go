@@ -105,7 +105,7 @@ func query(run client.WorkflowRun) (rotation.Status, error) {
 // parked waits until the rotation is parked, and gives its status.
 func parked(t *testing.T, run client.WorkflowRun) (status rotation.Status) {
 	t.Helper()
-	eventually(t, 40*time.Second, "parked", func() bool {
+	eventually(t, 2*time.Minute, "parked", func() bool {
 		var err error
 		status, err = query(run)
 		return err == nil && status.State == rotation.StateParked

@@ -179,7 +179,7 @@ func TestGraceCountsFromTheEndOfTheLatestRotation(t *testing.T) {
 	}
 	kms().Put(aged)
 	// Temporal's list of closed workflows lags behind a little.
-	eventually(t, 10*time.Second, "listed", func() bool {
+	eventually(t, 2*time.Minute, "listed", func() bool {
 		list, err := temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 			Query: "WorkflowId = 'rotate/" + secret.Store + "/" + secret.Region + "/" + secret.Name + "' AND ExecutionStatus = 'Completed'"})
 		return err == nil && len(list.Executions) == 1

@@ -309,7 +309,7 @@ func TestRetiredWhenIdle(t *testing.T) {
 	used := session(t, former)
 	require.Equal(t, rotation.Rotated, rotate(t, secret, func(r *rotation.Request) { r.RetireFormer, r.RetireWhenIdle = "1s", true }).Outcome)
 	run := temporal.GetWorkflow(t.Context(), rotation.RetireWorkflowID(canonicalID(secret)), "")
-	eventually(t, 20*time.Second, "waiting for who uses it", func() bool {
+	eventually(t, 2*time.Minute, "waiting for who uses it", func() bool {
 		status, err := query(run)
 		return err == nil && status.State == rotation.StateWaiting
 	})

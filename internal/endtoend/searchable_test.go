@@ -28,7 +28,7 @@ import (
 func found(t *testing.T, query, id string) {
 	t.Helper()
 	var ids []string
-	eventually(t, 20*time.Second, "found by "+query, func() bool {
+	eventually(t, 2*time.Minute, "found by "+query, func() bool {
 		list, err := temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query})
 		if err != nil {
 			return false
@@ -86,7 +86,7 @@ func bareNamespace(t *testing.T, name string) {
 	_, err := temporal.WorkflowService().RegisterNamespace(t.Context(), &workflowservice.RegisterNamespaceRequest{
 		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour)})
 	require.NoError(t, err)
-	eventually(t, 30*time.Second, "the namespace is known", func() bool { _, err := attributesOf(t, name); return err == nil })
+	eventually(t, 2*time.Minute, "the namespace is known", func() bool { _, err := attributesOf(t, name); return err == nil })
 }
 
 func attributesOf(t *testing.T, namespace string) (map[string]enumspb.IndexedValueType, error) {

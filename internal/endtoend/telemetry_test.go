@@ -136,7 +136,7 @@ func TestWorkerCountsWhatItDoes(t *testing.T) {
 	// A replay counts nothing again: the query makes the worker replay what is not in its memory any more.
 	other := serveWatchedOn(t, w.queue)
 	w.stop()
-	eventually(t, 20*time.Second, "the other one replays it", func() bool {
+	eventually(t, 2*time.Minute, "the other one replays it", func() bool {
 		_, err := query(run)
 		return err == nil
 	})
@@ -193,7 +193,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	run := start(t, w.queue, secret, nil)
 	<-held.Reached()
 	go w.stop()
-	eventually(t, 10*time.Second, "it drains", func() bool {
+	eventually(t, 2*time.Minute, "it drains", func() bool {
 		alive, _ := w.get("/healthz")
 		ready, text := w.get("/readyz")
 		return alive == http.StatusOK && ready == http.StatusServiceUnavailable && text == "Temporal does not answer\n"

@@ -114,7 +114,7 @@ func TestTakeover(t *testing.T) {
 	worker.kill()
 	killed := time.Now()
 	held.Release()
-	eventually(t, 30*time.Second, "taken over", func() bool {
+	eventually(t, 2*time.Minute, "taken over", func() bool {
 		for _, r := range stack.Cloud.RequestsSince(before[len(before)-1].Seq) {
 			if r.Resource == secret.Name && r.Action == "ListSecretVersionIds" {
 				return true
@@ -138,7 +138,7 @@ func TestVersionedWorkers(t *testing.T) {
 	}
 	makeCurrent := func(build string) {
 		handle := temporal.WorkerDeploymentClient().GetHandle(deployment)
-		eventually(t, 20*time.Second, "version "+build+" can be made current", func() bool {
+		eventually(t, 2*time.Minute, "version "+build+" can be made current", func() bool {
 			_, err := handle.SetCurrentVersion(t.Context(), client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
 			return err == nil
 		})
@@ -146,7 +146,7 @@ func TestVersionedWorkers(t *testing.T) {
 	one := startWorkerWith(t, taskQueue, version("one"))
 	held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Resource: secret.Name, Action: "PutSecretValue"})
 	run := start(t, taskQueue, secret, nil)
-	eventually(t, 10*time.Second, "the workflow task waits", func() bool {
+	eventually(t, 2*time.Minute, "the workflow task waits", func() bool {
 		d, err := temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
 		return err == nil && d.GetPendingWorkflowTask().GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
 	})
