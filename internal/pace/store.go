@@ -96,6 +96,11 @@ func (p *paced) MoveCurrent(ctx context.Context, secret secretstore.Ref, from, t
 	return p.write(ctx, secret, func() error { return p.Store.MoveCurrent(ctx, secret, from, to) })
 }
 
+// MoveCurrentIf implements secretstore.Store.
+func (p *paced) MoveCurrentIf(ctx context.Context, secret secretstore.Ref, from, to string, may func(rotation.Versions) error) error {
+	return p.write(ctx, secret, func() error { return p.Store.MoveCurrentIf(ctx, secret, from, to, may) })
+}
+
 // RemovePending implements secretstore.Store.
 func (p *paced) RemovePending(ctx context.Context, secret secretstore.Ref, version string) error {
 	return p.write(ctx, secret, func() error { return p.Store.RemovePending(ctx, secret, version) })

@@ -37,6 +37,11 @@ func (f *fake) MoveCurrent(context.Context, secretstore.Ref, string, string) err
 	return f.answer
 }
 
+func (f *fake) MoveCurrentIf(context.Context, secretstore.Ref, string, string, func(rotation.Versions) error) error {
+	f.writes++
+	return f.answer
+}
+
 func (f *fake) RemovePending(context.Context, secretstore.Ref, string) error {
 	f.writes++
 	return f.answer
@@ -74,12 +79,13 @@ func TestWritesWaitForTheirTurn(t *testing.T) {
 	for range 5 {
 		require.NoError(t, s.PutPending(ctx, here, "v", rotation.Secret{}))
 		require.NoError(t, s.MoveCurrent(ctx, here, "u", "v"))
+		require.NoError(t, s.MoveCurrentIf(ctx, here, "u", "v", nil))
 		require.NoError(t, s.RemovePending(ctx, here, "v"))
 	}
-	require.Equal(t, 15, f.writes)
-	require.Len(t, f.slept, 14, "all but the first, at 9 per second")
-	require.InDelta(t, 14.0/9, f.now.Sub(noon).Seconds(), 0.001)
-	require.Len(t, f.waited, 15)
+	require.Equal(t, 20, f.writes)
+	require.Len(t, f.slept, 19, "all but the first, at 9 per second")
+	require.InDelta(t, 19.0/9, f.now.Sub(noon).Seconds(), 0.001)
+	require.Len(t, f.waited, 20)
 	require.Zero(t, f.waited[0])
 
 	before := f.now
