@@ -23,12 +23,15 @@ type fake struct {
 	now           time.Time
 	slept         []time.Duration
 	waited        []time.Duration
+	// takes is how long a put takes.
+	takes time.Duration
 	// interrupted ends every sleep early.
 	interrupted bool
 }
 
 func (f *fake) PutPending(context.Context, secretstore.Ref, string, rotation.Secret) error {
 	f.writes++
+	f.now = f.now.Add(f.takes)
 	return f.answer
 }
 
@@ -96,6 +99,15 @@ func TestWritesWaitForTheirTurn(t *testing.T) {
 	}
 	require.Equal(t, before, f.now, "another region has a quota of its own, and reads do not wait")
 	require.Equal(t, 100, f.reads)
+}
+
+func TestALateAnswerHoldsUpTheNextWrite(t *testing.T) {
+	f := &fake{now: noon, takes: 600 * time.Millisecond}
+	s := pace.Store("kms", f, f.options(1, 1))
+	for range 3 {
+		require.NoError(t, s.PutPending(t.Context(), here, "v", rotation.Secret{}))
+	}
+	require.Equal(t, 3800*time.Millisecond, f.now.Sub(noon), "one begins a second after the answer to the one before it")
 }
 
 func TestWorkersShareAQuota(t *testing.T) {
