@@ -38,7 +38,7 @@ SCALE_BOUND    = 2h
 SCALEFLAGS     =
 # How many writes a second the store takes, how many secrets the fleet has that meets it, and how many at once: make scale-quota QUOTA=40 QUOTA_SECRETS=1000 QUOTA_PARALLEL=50.
 QUOTA          = 4
-QUOTA_SECRETS = 100
+QUOTA_SECRETS  = 100
 QUOTA_PARALLEL = 20
 # Passed to the simulation: make simulate SIMULATEFLAGS='-sizes 5000 -parallel 20'.
 SIMULATEFLAGS  =

@@ -100,6 +100,7 @@ func TestFleet(t *testing.T) {
 		require.Positive(t, status.Runs, "it went on in another run of the workflow")
 	}
 	r.audit(ctx, t)
+	fmt.Printf("outcomes: %s; not Rotated, as the report names them: %s\n", status.Tally.Words(), strings.Join(found, ", "))
 	r.measured(ctx, t, status, took)
 	r.simulated(took)
 }
