@@ -45,6 +45,10 @@ SCALE_PARALLEL = 50
 SCALE_WORKERS  = 2
 SCALE_BOUND    = 2h
 SCALEFLAGS     =
+# How many writes a second the store takes, how many secrets the fleet has that meets it, and how many at once: make scale-quota QUOTA=40 QUOTA_SECRETS=1000 QUOTA_PARALLEL=50.
+QUOTA          = 4
+QUOTA_SECRETS  = 100
+QUOTA_PARALLEL = 20
 # Passed to the simulation: make simulate SIMULATEFLAGS='-sizes 5000 -parallel 20'.
 SIMULATEFLAGS  =
 # How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
@@ -99,6 +103,10 @@ bench-compare: prepare ## measure the revision BASE and what is here, and print 
 scale: prepare ## make schedules for 1,000 secrets and rotate them by a fleet, and measure what that takes
 	go test -count=1 -timeout 0 -v -run TestFleet ./internal/scale -args -secrets $(SECRETS) -parallel $(SCALE_PARALLEL) -workers $(SCALE_WORKERS) \
 		-schedules -trouble=false -suggest 0 -bound $(SCALE_BOUND) $(SCALEFLAGS)
+
+.PHONY: scale-quota
+scale-quota: prepare ## rotate a fleet at a store that throttles at its quota: how much is throttled, and how long it takes by the quota
+	go test -count=1 -timeout 0 -v -run TestQuota ./internal/scale -args -quota $(QUOTA) -quota-secrets $(QUOTA_SECRETS) -quota-timed -parallel $(QUOTA_PARALLEL) -suggest 0 -bound $(SCALE_BOUND)
 
 .PHONY: simulate
 simulate: ## tell when fleets of 1,000 to 1,000,000 secrets end, by the quotas of the stores

@@ -19,12 +19,20 @@ type Rules struct {
 // checkAllowed refuses a secret that this worker is not to work on.
 func (s *scene) checkAllowed() error {
 	p := s.plan
-	if only := s.Rules[p.Store].Region; only != "" && only != p.Region {
-		return rotation.FieldError("RegionId", "store %s of this worker serves %s only, not %s", p.Store, only, p.Region).Found(rotation.FindingRequest)
+	if err := s.checkRegion(p.Store, p.Region); err != nil {
+		return err
 	}
 	if s.Allowed != nil && !s.Allowed(p.Store, p.Region, p.Secret) {
 		return rotation.FieldError("SecretName", "secret %s of store %s in %s is not on the list of secrets that this worker may rotate",
 			p.Secret, p.Store, p.Region).Advise("add it to the list in the worker's configuration").Found(rotation.FindingNotAllowed)
+	}
+	return nil
+}
+
+// checkRegion refuses a region that the store does not serve.
+func (r *Rotation) checkRegion(store, region string) error {
+	if only := r.Rules[store].Region; only != "" && only != region {
+		return rotation.FieldError("RegionId", "store %s of this worker serves %s only, not %s", store, only, region).Found(rotation.FindingRequest)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func (c *checkCall) all(ctx context.Context, requests []rotation.Request) ([]Sec
 	group.SetLimit(checksAtOnce + 1)
 	answered := make(chan struct{})
 	heard := sync.OnceFunc(func() { close(answered) })
-	group.Go(func() error { return c.mustPoll(within, answered) })
+	group.Go(func() error { return mustPoll(within, c.client, c.queue, answered, "nothing was checked") })
 	for _, i := range valid {
 		group.Go(func() (err error) {
 			checks[i], err = c.one(within, requests[i])
@@ -153,8 +153,8 @@ func (c *checkCall) all(ctx context.Context, requests []rotation.Request) ([]Sec
 	return checks, err
 }
 
-// mustPoll ends the checks with an error if none is answered and no worker polls the task queue.
-func (c *checkCall) mustPoll(ctx context.Context, answered <-chan struct{}) error {
+// mustPoll gives an error if nothing is answered and no worker polls the task queue.
+func mustPoll(ctx context.Context, c client.Client, queue string, answered <-chan struct{}, nothing string) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -163,9 +163,9 @@ func (c *checkCall) mustPoll(ctx context.Context, answered <-chan struct{}) erro
 			return nil
 		case <-time.After(workerPatience):
 		}
-		d, err := c.client.DescribeTaskQueue(ctx, c.queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+		d, err := c.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 		if err == nil && len(d.GetPollers()) == 0 {
-			return usagef("no worker polls task queue %s, so nothing was checked; start one: worker --task-queue %s", c.queue, c.queue)
+			return usagef("no worker polls task queue %s, so %s; start one: worker --task-queue %s", queue, nothing, queue)
 		}
 	}
 }

@@ -29,6 +29,7 @@ type fleetStart struct {
 	manifestFlags
 	leaked, now, noWait bool
 	canary, targetLabel string
+	tags                []string
 	limits              fleet.Limits
 }
 
@@ -39,10 +40,13 @@ func (a *app) fleetStartCommand() *cobra.Command {
 	c := &fleetStart{fleetCall: fleetCall{app: a}}
 	var name string
 	cmd := &cobra.Command{
-		Use:   "start -f FILE...",
-		Short: "Rotate the secrets of manifests, a canary first, and show how far it is",
+		Use:   "start -f FILE... | --region REGION --tag KEY=VALUE...",
+		Short: "Rotate the secrets of manifests, or those with tags, a canary first, and show how far it is",
 		Long: `start puts the entries of manifests, or those of them that --label, --store and --region choose, into Temporal, starts a fleet, and
 shows how far it is until it is over, or has paused itself. Ctrl-C only stops looking.
+
+With --tag the selection comes from the store: all secrets of --store in --region that bear the tags, except those that are scheduled for
+deletion. A worker lists their names; how each is rotated its document says.
 
 What --per-target counts is known before a rotation looks where an entry has an instance, or a label that names the target
 (--target-label). Beyond that each worker bounds how many steps are at one database at once (ROTOR_MAX_PER_TARGET).
@@ -50,9 +54,14 @@ What --per-target counts is known before a rotation looks where an entry has an 
 ` + fleetExits,
 		Example: `  starter fleet start -f rotations.yaml
   starter fleet start -f rotations.yaml --label team=orders --canary 2% --parallel 100 --per-target 5
-  starter fleet start -f rotations.yaml --leaked --name the-leak --max-failures 0`,
+  starter fleet start -f rotations.yaml --leaked --name the-leak --max-failures 0
+  starter fleet start --store aws-secrets-manager --region eu-central-1 --tag team=orders --tag env=prod`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.name = name
+			if len(c.tags) > 0 {
+				return c.runTagged(cmd)
+			}
 			found, err := c.readManifest(&c.manifestFlags, c.output)
 			if err != nil {
 				return err
@@ -61,7 +70,6 @@ What --per-target counts is known before a rotation looks where an entry has an 
 			if len(entries) == 0 {
 				return failf("no entry has %s", cmp.Or(c.choice.words(), "a secret"))
 			}
-			c.name = name
 			return c.run(cmd.Context(), entries)
 		},
 	}
@@ -71,6 +79,7 @@ What --per-target counts is known before a rotation looks where an entry has an 
 	flags.BoolVar(&c.leaked, "leaked", false, "somebody knows the credentials: rotate now, make the former ones unusable at once, and end their sessions")
 	flags.BoolVar(&c.now, "now", false, "rotate although clients may still hold the credentials that were current before")
 	flags.StringVar(&c.canary, "canary", "5", "how many are rotated first, or which part (2%); 0: none")
+	flags.StringArrayVar(&c.tags, "tag", nil, "instead of a manifest: the secrets that bear this tag in the store (team=orders); can be given again, then all have to be there")
 	flags.StringVar(&c.targetLabel, "target-label", defaultTargetLabel, "label of entries that names their target, for --per-target")
 	flags.BoolVar(&c.noWait, "no-wait", false, "start the fleet and don't wait for it")
 	limitFlags(cmd, &c.limits.Parallel, &c.limits.PerTarget, &c.limits.PerStore, &c.limits.MaxFailures)
@@ -81,14 +90,8 @@ What --per-target counts is known before a rotation looks where an entry has an 
 
 // run starts a fleet of the entries and follows it.
 func (c *fleetStart) run(ctx context.Context, entries []manifest.Rotation) error {
-	if c.name == "" {
-		c.name = time.Now().UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:4])
-	}
-	if err := checkFleetName(c.name); err != nil {
+	if err := c.check(); err != nil {
 		return err
-	}
-	if problem := c.limits.Problem(); problem != "" {
-		return usagef("limits: %s", problem)
 	}
 	canary, err := share(c.canary, len(entries))
 	if err != nil {
@@ -102,10 +105,12 @@ func (c *fleetStart) run(ctx context.Context, entries []manifest.Rotation) error
 	for _, part := range parts {
 		order.Parts = append(order.Parts, len(part.Items))
 	}
-	if c.client, err = c.dial(ctx, &c.connection); err != nil {
-		return err
+	if c.client == nil {
+		if c.client, err = c.dial(ctx, &c.connection); err != nil {
+			return err
+		}
+		defer c.client.Close()
 	}
-	defer c.client.Close()
 	if err := c.start(ctx, order, parts); err != nil {
 		return err
 	}
@@ -120,6 +125,21 @@ func (c *fleetStart) run(ctx context.Context, entries []manifest.Rotation) error
 	}
 	c.printf("Not waiting for it. Look at it with:\n  %s fleet status %s%s\n", c.Program, c.name, c.where)
 	return nil
+}
+
+// check finds out what is wrong with the command line, and names a fleet that has no name.
+func (c *fleetStart) check() error {
+	if c.name == "" {
+		c.name = time.Now().UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:4])
+	}
+	if err := checkFleetName(c.name); err != nil {
+		return err
+	}
+	if problem := c.limits.Problem(); problem != "" {
+		return usagef("limits: %s", problem)
+	}
+	_, err := share(c.canary, 0)
+	return err
 }
 
 func canaryWords(n int) string {

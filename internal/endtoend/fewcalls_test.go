@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	historypb "go.temporal.io/api/history/v1"
 
+	"rotor/internal/cloudsim"
 	"rotor/internal/devstack"
 	"rotor/internal/rotation"
 )
@@ -41,6 +42,34 @@ func TestFewCalls(t *testing.T) {
 // costOf rotates secrets until a rotation was undisturbed, and counts what that took.
 func costOf(t *testing.T, taskQueue string, prepare func(*testing.T) devstack.Secret) (c cost) {
 	t.Helper()
+	secret, result, r, calls := unhindered(t, taskQueue, prepare)
+	for _, call := range calls {
+		c.Calls++
+		if writes(call) {
+			c.Write++
+		}
+	}
+	c.Current, c.Admin = r.logged(result.FormerAccount), r.logged(secret.AdminAccount)
+	if result.Account != result.FormerAccount {
+		c.Next = r.logged(result.Account)
+	}
+	return c
+}
+
+// callsOf counts the calls of the store by their actions.
+func callsOf(t *testing.T, taskQueue string, prepare func(*testing.T) devstack.Secret) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	_, _, _, calls := unhindered(t, taskQueue, prepare)
+	for _, call := range calls {
+		counts[call.Action]++
+	}
+	return counts
+}
+
+// unhindered rotates secrets until a rotation was undisturbed, and gives it with the relay that it logged in by and its calls of the store.
+func unhindered(t *testing.T, taskQueue string, prepare func(*testing.T) devstack.Secret) (devstack.Secret, rotation.Result, *relay, []cloudsim.Request) {
+	t.Helper()
 	for range 10 {
 		secret, r := prepare(t), newRelay(t)
 		lead(t, secret, r)
@@ -53,20 +82,10 @@ func costOf(t *testing.T, taskQueue string, prepare func(*testing.T) devstack.Se
 			t.Logf("%v attempts", tried)
 			continue
 		}
-		for _, call := range requestsOf(secret, begun) {
-			c.Calls++
-			if writes(call) {
-				c.Write++
-			}
-		}
-		c.Current, c.Admin = r.logged(result.FormerAccount), r.logged(secret.AdminAccount)
-		if result.Account != result.FormerAccount {
-			c.Next = r.logged(result.Account)
-		}
-		return c
+		return secret, result, r, requestsOf(secret, begun)
 	}
 	t.Fatal("none of ten rotations was undisturbed")
-	return c
+	return devstack.Secret{}, rotation.Result{}, nil, nil
 }
 
 // leadPast makes the previous version lead to the relay, too: a pair that was rotated before is looked at with it.

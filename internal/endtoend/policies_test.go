@@ -67,6 +67,9 @@ func arn(r cloudsim.Request, permission string) string {
 		instance, _, _ := strings.Cut(r.Resource, "/")
 		return "acs:rds:" + r.Region + ":" + r.Account + ":dbinstance/" + instance
 	}
+	if r.Resource == "" {
+		return "acs:kms:" + r.Region + ":" + r.Account + ":secret"
+	}
 	return "acs:kms:" + r.Region + ":" + r.Account + ":secret/" + r.Resource
 }
 
@@ -107,6 +110,8 @@ var courses = map[string]struct {
 		result := outcome(t, start(t, l.queue, s, func(r *rotation.Request) { r.Password.Source = rotation.PasswordSourceStore }))
 		require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
 	}},
+	"aws-also-tags.json":            {secret: newAWSPair, over: "aws-alternating-users.json", run: listTagged},
+	"alibaba-kms-also-tags.json":    {secret: newSecret, over: "alibaba-kms-dual-account.json", run: listTagged},
 	"alibaba-kms-dual-account.json": {secret: newSecret, run: rotateOnce},
 	"alibaba-kms-single-user.json": {secret: newSecret, run: func(t *testing.T, l limited, s devstack.Secret) {
 		edit(t, s.Name, without("MasterSecret"))
@@ -163,6 +168,18 @@ func rotateOnce(t *testing.T, l limited, s devstack.Secret) {
 	t.Helper()
 	result := outcome(t, start(t, l.queue, s, nil))
 	require.Equal(t, rotation.Rotated, result.Outcome, result.Reason)
+}
+
+// listTagged lists by a tag, and rotates.
+func listTagged(t *testing.T, l limited, s devstack.Secret) {
+	t.Helper()
+	run, err := temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: l.queue, WorkflowExecutionTimeout: time.Minute}, rotation.TaggedWorkflowType,
+		rotation.TaggedRequest{Store: s.Store, Region: s.Region, Tags: rotation.Tags{"team": s.Name}})
+	require.NoError(t, err)
+	var found rotation.Tagged
+	require.NoError(t, run.Get(t.Context(), &found))
+	require.Equal(t, rotation.Tagged{}, found, "nothing bears the tag")
+	rotateOnce(t, l, s)
 }
 
 // The policies let rotations do all that they do, rollbacks too, and nothing in them is more than that.

@@ -226,6 +226,11 @@ func (p *port) Calls(secretstore.Ref, string, string) (secretstore.Calls, error)
 	return secretstore.Calls{}, rotation.Errorf(rotation.Permanent, "the model has no calls")
 }
 
+// Tagged is not asked for by a rotation either.
+func (p *port) Tagged(context.Context, string, map[string]string, string) (secretstore.Tagged, error) {
+	return secretstore.Tagged{}, rotation.Errorf(rotation.Permanent, "the model has no tags")
+}
+
 // targetPort is the target's side of a port.
 type targetPort struct{ *port }
 

@@ -22,13 +22,22 @@ const (
 	oneEvent = time.Second
 )
 
+// second is what a quota counts the calls of.
+const second = time.Second
+
 // bucket has the tokens of one account in one region. Its rate is halved when the store refuses a call as one too many, and rises again
 // evenly: the quota may be shared with others, who take more of it at times.
 type bucket struct {
 	limiter *rate.Limiter
 	full    float64
+	// most is how many calls may have a place: those under way, and those answered less than a second ago. Whenever the store takes a call between the
+	// sending and the answer, it meets no more than these within a second, however late one of them arrives.
+	most int
 
 	mu sync.Mutex
+	// underWay counts calls, answered has the times of the latest answers, oldest first.
+	underWay int
+	answered []time.Time
 	// rate is the limiter's, set at the time of.
 	rate    float64
 	of      time.Time
@@ -37,7 +46,7 @@ type bucket struct {
 
 // newBucket makes one for a share of a quota of calls per second.
 func newBucket(quota float64, now time.Time) *bucket {
-	b := &bucket{full: quota * ratePart, of: now}
+	b := &bucket{full: quota * ratePart, of: now, most: max(1, int(quota))}
 	b.rate = b.full
 	b.limiter = rate.NewLimiter(rate.Limit(b.rate), max(1, int(quota*burstPart)))
 	return b
@@ -50,6 +59,31 @@ func (b *bucket) reserve(now time.Time) (wait time.Duration, undo func(time.Time
 	b.rise(now)
 	r := b.limiter.ReserveN(now, 1)
 	return r.DelayFrom(now), r.CancelAt
+}
+
+// enter takes a place for a call; where there is none, nothing is taken, and wait says when one can be free at the earliest.
+func (b *bucket) enter(now time.Time) (wait time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.answered) > 0 && now.Sub(b.answered[0]) >= second {
+		b.answered = b.answered[1:]
+	}
+	switch {
+	case b.underWay+len(b.answered) < b.most:
+		b.underWay++
+		return 0
+	case len(b.answered) > 0:
+		return b.answered[0].Add(second).Sub(now)
+	}
+	return second
+}
+
+// leave says that a call was answered. Its place is free a second later.
+func (b *bucket) leave(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.underWay--
+	b.answered = append(b.answered, now)
 }
 
 // lower halves the rate, because the store refused a call.

@@ -70,6 +70,21 @@ func TestATokenThatIsGivenBackCanBeTaken(t *testing.T) {
 	require.Equal(t, first, second)
 }
 
+// A call that arrives late must not meet those that came after it in its turn.
+func TestACallKeepsItsPlaceUntilASecondAfterItsAnswer(t *testing.T) {
+	b := newBucket(2, noon)
+	at := func(d time.Duration) time.Time { return noon.Add(d) }
+	require.Zero(t, b.enter(noon))
+	require.Zero(t, b.enter(at(500*time.Millisecond)))
+	require.Equal(t, time.Second, b.enter(at(5*time.Second)), "both are under way, however long")
+	b.leave(at(5 * time.Second))
+	require.Equal(t, 700*time.Millisecond, b.enter(at(5300*time.Millisecond)))
+	b.leave(at(5400 * time.Millisecond))
+	require.Zero(t, b.enter(at(6*time.Second)))
+	require.Equal(t, 400*time.Millisecond, b.enter(at(6*time.Second)))
+	require.Zero(t, b.enter(at(6400*time.Millisecond)))
+}
+
 func TestPlacesAreApart(t *testing.T) {
 	now := noon
 	p := NewPlaces(40, 2, func() time.Time { return now })

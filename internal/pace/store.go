@@ -96,6 +96,11 @@ func (p *paced) MoveCurrent(ctx context.Context, secret secretstore.Ref, from, t
 	return p.write(ctx, secret, func() error { return p.Store.MoveCurrent(ctx, secret, from, to) })
 }
 
+// MoveCurrentIf implements secretstore.Store.
+func (p *paced) MoveCurrentIf(ctx context.Context, secret secretstore.Ref, from, to string, may func(rotation.Versions) error) error {
+	return p.write(ctx, secret, func() error { return p.Store.MoveCurrentIf(ctx, secret, from, to, may) })
+}
+
 // RemovePending implements secretstore.Store.
 func (p *paced) RemovePending(ctx context.Context, secret secretstore.Ref, version string) error {
 	return p.write(ctx, secret, func() error { return p.Store.RemovePending(ctx, secret, version) })
@@ -108,6 +113,7 @@ func (p *paced) write(ctx context.Context, secret secretstore.Ref, call func() e
 		return err
 	}
 	err := call()
+	b.leave(p.options.Now())
 	var e *rotation.Error
 	if errors.As(err, &e) && e.Throttled {
 		b.lower(p.options.Now())
@@ -115,22 +121,28 @@ func (p *paced) write(ctx context.Context, secret secretstore.Ref, call func() e
 	return err
 }
 
-// wait waits for a token. An attempt that could not get one in its time has not called the store.
+// wait waits for a token, and then for a place. An attempt that could not get them in its time has not called the store.
 func (p *paced) wait(ctx context.Context, b *bucket, secret secretstore.Ref) error {
-	now := p.options.Now()
-	wait, undo := b.reserve(now)
-	if wait > patience(ctx, now) {
-		undo(now)
-		return p.busy(secret, wait)
-	}
-	if wait > 0 {
+	began := p.options.Now()
+	last := began.Add(patience(ctx, began))
+	wait, undo := b.reserve(began)
+	for now := began; ; now = p.options.Now() {
+		if wait == 0 {
+			if wait = b.enter(now); wait == 0 {
+				p.options.Waited(now.Sub(began))
+				return nil
+			}
+		}
+		if now.Add(wait).After(last) {
+			undo(now)
+			return p.busy(secret, wait)
+		}
 		if err := p.options.Sleep(ctx, wait); err != nil {
 			undo(p.options.Now())
 			return p.busy(secret, 0)
 		}
+		wait = 0
 	}
-	p.options.Waited(wait)
-	return nil
 }
 
 // busy is the error of a write that did not get its turn.

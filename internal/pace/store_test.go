@@ -23,16 +23,24 @@ type fake struct {
 	now           time.Time
 	slept         []time.Duration
 	waited        []time.Duration
+	// takes is how long a put takes.
+	takes time.Duration
 	// interrupted ends every sleep early.
 	interrupted bool
 }
 
 func (f *fake) PutPending(context.Context, secretstore.Ref, string, rotation.Secret) error {
 	f.writes++
+	f.now = f.now.Add(f.takes)
 	return f.answer
 }
 
 func (f *fake) MoveCurrent(context.Context, secretstore.Ref, string, string) error {
+	f.writes++
+	return f.answer
+}
+
+func (f *fake) MoveCurrentIf(context.Context, secretstore.Ref, string, string, func(rotation.Versions) error) error {
 	f.writes++
 	return f.answer
 }
@@ -74,12 +82,13 @@ func TestWritesWaitForTheirTurn(t *testing.T) {
 	for range 5 {
 		require.NoError(t, s.PutPending(ctx, here, "v", rotation.Secret{}))
 		require.NoError(t, s.MoveCurrent(ctx, here, "u", "v"))
+		require.NoError(t, s.MoveCurrentIf(ctx, here, "u", "v", nil))
 		require.NoError(t, s.RemovePending(ctx, here, "v"))
 	}
-	require.Equal(t, 15, f.writes)
-	require.Len(t, f.slept, 14, "all but the first, at 9 per second")
-	require.InDelta(t, 14.0/9, f.now.Sub(noon).Seconds(), 0.001)
-	require.Len(t, f.waited, 15)
+	require.Equal(t, 20, f.writes)
+	require.Len(t, f.slept, 19, "all but the first, at 9 per second")
+	require.InDelta(t, 19.0/9, f.now.Sub(noon).Seconds(), 0.001)
+	require.Len(t, f.waited, 20)
 	require.Zero(t, f.waited[0])
 
 	before := f.now
@@ -90,6 +99,15 @@ func TestWritesWaitForTheirTurn(t *testing.T) {
 	}
 	require.Equal(t, before, f.now, "another region has a quota of its own, and reads do not wait")
 	require.Equal(t, 100, f.reads)
+}
+
+func TestALateAnswerHoldsUpTheNextWrite(t *testing.T) {
+	f := &fake{now: noon, takes: 600 * time.Millisecond}
+	s := pace.Store("kms", f, f.options(1, 1))
+	for range 3 {
+		require.NoError(t, s.PutPending(t.Context(), here, "v", rotation.Secret{}))
+	}
+	require.Equal(t, 3800*time.Millisecond, f.now.Sub(noon), "one begins a second after the answer to the one before it")
 }
 
 func TestWorkersShareAQuota(t *testing.T) {

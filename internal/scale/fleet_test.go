@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ var (
 	parallel    = flag.Int("parallel", 20, "how many rotations are open at once")
 	workers     = flag.Int("workers", 2, "how many workers there are")
 	schedules   = flag.Bool("schedules", false, "make a schedule for each secret first, and measure that, too")
+	express     = flag.Bool("express", true, "rotations may go express, as they do by default")
 	bound       = flag.Duration("bound", 15*time.Minute, "how long all of it may take")
 	// suggest has the workflow go on in another run sooner than Temporal would have it, so that a few secrets try that, too; 0: Temporal's own.
 	suggest = flag.Int("suggest", 150, "after how many events Temporal suggests another run")
@@ -51,13 +53,18 @@ type run struct {
 	// peak is the most memory that any worker has had, in kB.
 	peak int
 	// busy is how long each worker has kept processors busy, in ticks.
-	busy map[int]int
+	busy  map[int]int
+	calls calls
 }
 
 func TestFleet(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), *bound)
 	defer cancel()
-	r := begin(ctx, t)
+	r := begin(ctx, t, *secretsFlag, *broken)
+	t.Cleanup(r.Stack.Cloud.Before((&turns{next: map[bool]time.Time{}}).before))
+	for range *workers {
+		require.NoError(t, r.startWorker(ctx))
+	}
 	if *schedules {
 		r.schedule(ctx, t)
 	}
@@ -93,12 +100,13 @@ func TestFleet(t *testing.T) {
 		require.Positive(t, status.Runs, "it went on in another run of the workflow")
 	}
 	r.audit(ctx, t)
+	fmt.Printf("outcomes: %s; not Rotated, as the report names them: %s\n", status.Tally.Words(), strings.Join(found, ", "))
 	r.measured(ctx, t, status, took)
 	r.simulated(took)
 }
 
-// begin brings up everything.
-func begin(ctx context.Context, t *testing.T) *run {
+// begin brings up everything but workers.
+func begin(ctx context.Context, t *testing.T, secrets, broken int) *run {
 	config := map[string]string{}
 	if *suggest > 0 {
 		config["limit.historyCount.suggestContinueAsNew"] = fmt.Sprint(*suggest)
@@ -108,17 +116,13 @@ func begin(ctx context.Context, t *testing.T) *run {
 	t.Cleanup(func() { require.NoError(t, bench.Close()) })
 	r := &run{Bench: bench, busy: map[int]int{}}
 	seeding := time.Now()
-	r.secrets, err = seed(ctx, bench.Stack, *secretsFlag, *broken)
+	r.secrets, err = seed(ctx, bench.Stack, secrets, broken)
 	require.NoError(t, err)
 	fmt.Printf("%d secrets made in %.0fs\n", len(r.secrets), time.Since(seeding).Seconds())
-	t.Cleanup(bench.Stack.Cloud.Before((&quota{next: map[bool]time.Time{}}).before))
 	for key, value := range bench.Stack.Env() {
 		r.env = append(r.env, key+"="+value)
 	}
 	r.env = append(r.env, "ROTOR_TASK_QUEUE="+queue, "ROTOR_WORKFLOW_TASK_TIMEOUT=2s", "USER=ada")
-	for range *workers {
-		require.NoError(t, r.startWorker(ctx))
-	}
 	return r
 }
 
@@ -127,6 +131,7 @@ func (r *run) startWorker(ctx context.Context) error {
 	w, err := r.StartWorker(ctx, r.Stack.Temporal.Address, queue, map[string]string{
 		"ROTOR_MAX_PER_TARGET": "100", "ROTOR_MAX_PER_STORE": "100", "ROTOR_STEP_TIMEOUT": "20s", "ROTOR_STEP_BURST": "1m", "ROTOR_HEARTBEAT": "5s",
 		"ROTOR_FIRST_PAUSE": "1s", "ROTOR_LONGEST_PAUSE": "5s", "ROTOR_ALIBABA_SIGNATURE_VALIDITY": "20s", "ROTOR_WORKFLOW_TASK_TIMEOUT": "5s",
+		"ROTOR_EXPRESS": strconv.FormatBool(*express),
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,6 +170,7 @@ func (r *run) until(ctx context.Context, t *testing.T, what string, so func(flee
 			}
 		}
 		r.weigh()
+		r.counted()
 		if time.Since(said) > 20*time.Second {
 			said = time.Now()
 			fmt.Println(last.Doing)

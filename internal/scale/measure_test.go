@@ -57,6 +57,35 @@ func busyTicks(pid int) (ticks int, err error) {
 	return ticks, nil
 }
 
+// calls counts the calls of the store. The cloud's log forgets the oldest ones, so they are counted time and again.
+type calls struct {
+	seq                      int
+	total, writes, throttled int
+	byAction                 map[string]int
+}
+
+// counted gives the calls until now.
+func (r *run) counted() calls {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := &r.calls
+	if c.byAction == nil {
+		c.byAction = map[string]int{}
+	}
+	for _, request := range r.Stack.Cloud.RequestsSince(c.seq) {
+		c.seq = request.Seq
+		c.total++
+		c.byAction[request.Action]++
+		switch {
+		case strings.Contains(request.Code, "Throttling"):
+			c.throttled++
+		case request.Writes() && request.Applied:
+			c.writes++
+		}
+	}
+	return *c
+}
+
 // schedule makes a schedule for each secret, twice: the second time nothing changes.
 func (r *run) schedule(ctx context.Context, t *testing.T) {
 	file := t.TempDir() + "/schedules.yaml"
@@ -71,18 +100,8 @@ func (r *run) schedule(ctx context.Context, t *testing.T) {
 // measured prints what the fleet took.
 func (r *run) measured(ctx context.Context, t *testing.T, s fleet.Status, took time.Duration) {
 	fmt.Printf("fleet of %d, %d at once, %d workers: %.0fs, %.2f rotations a second\n", s.Selected, *parallel, *workers, took.Seconds(), float64(s.Selected)/took.Seconds())
-	calls, throttled := map[string]int{}, 0
-	for _, request := range r.Stack.Cloud.Requests() {
-		calls[request.Action]++
-		if strings.Contains(request.Code, "Throttling") {
-			throttled++
-		}
-	}
-	total := 0
-	for _, n := range calls {
-		total += n
-	}
-	fmt.Printf("calls of the store: %d, %.1f for each secret, %d throttled; %v\n", total, float64(total)/float64(s.Selected), throttled, calls)
+	c := r.counted()
+	fmt.Printf("calls of the store: %d, %.1f for each secret, %d of them writes, %d throttled; %v\n", c.total, float64(c.total)/float64(s.Selected), c.writes, c.throttled, c.byAction)
 	busy := 0
 	for _, n := range r.busy {
 		busy += n

@@ -64,6 +64,9 @@ type Calls struct{ Put, Move, RemovePending string }
 // Store keeps secrets. Every call honours its context, and may be made from several goroutines.
 type Store interface {
 	Traits() Traits
+	// Tagged lists the secrets of a region that bear all of the tags, of which there is one at least: a page of them, from the place on that the page
+	// before has named, "" for the first. A page may be empty and not the last. A list that changed in between so that one may be missing is a conflict.
+	Tagged(ctx context.Context, region string, tags map[string]string, after string) (Tagged, error)
 	// Versions lists all versions of a secret with their stages, the newest first. A secret that does not exist, is
 	// scheduled for deletion, is of a type that this program must not rotate, or that may not be read is a permanent error.
 	Versions(ctx context.Context, secret Ref) (rotation.Versions, error)

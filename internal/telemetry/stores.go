@@ -66,6 +66,11 @@ func (s *store) Calls(secret secretstore.Ref, base, version string) (secretstore
 	return s.next.Calls(secret, base, version)
 }
 
+func (s *store) Tagged(ctx context.Context, region string, tags map[string]string, after string) (_ secretstore.Tagged, err error) {
+	defer s.note("tagged", &err)()
+	return s.next.Tagged(ctx, region, tags, after)
+}
+
 func (s *store) Versions(ctx context.Context, secret secretstore.Ref) (_ rotation.Versions, err error) {
 	defer s.note("versions", &err)()
 	return s.next.Versions(ctx, secret)

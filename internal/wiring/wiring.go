@@ -94,6 +94,7 @@ func Register(w Registry, follower *activities.Follower, keys *payload.Keys, ste
 	w.RegisterWorkflowWithOptions(rotations.RotateSecret, workflow.RegisterOptions{Name: rotation.WorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.CheckSecret, workflow.RegisterOptions{Name: rotation.CheckWorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.ReadAges, workflow.RegisterOptions{Name: rotation.AgesWorkflowType})
+	w.RegisterWorkflowWithOptions(rotations.ListTagged, workflow.RegisterOptions{Name: rotation.TaggedWorkflowType})
 	w.RegisterWorkflowWithOptions(rotations.RetireFormer, workflow.RegisterOptions{Name: rotation.RetireWorkflow})
 	w.RegisterActivity(steps)
 	w.RegisterActivityWithOptions(follower.Follow, activity.RegisterOptions{Name: rotation.ActivityFollow})

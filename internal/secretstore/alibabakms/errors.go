@@ -24,7 +24,7 @@ const actionRandomPassword = "GetRandomPassword"
 
 // attempt is what was tried, for the text of an error.
 type attempt struct {
-	// doing reads "cannot <doing> secret ...".
+	// doing reads "cannot <doing> secret ...", or "cannot <doing> in ..." of a list of secrets.
 	doing  string
 	action string
 	ref    secretstore.Ref
@@ -117,6 +117,8 @@ func (a attempt) permissionAdvice() string {
 	switch {
 	case a.action == actionRandomPassword:
 		resource = "*"
+	case a.action == actionListSecrets:
+		resource = "acs:kms:" + a.ref.Region + ":*:secret"
 	case !strings.HasPrefix(resource, "acs:"):
 		resource = "acs:kms:" + a.ref.Region + ":*:secret/" + resource
 	}
@@ -131,5 +133,8 @@ func (a attempt) permissionAdvice() string {
 }
 
 func (a attempt) failed(kind rotation.Kind, what string) *rotation.Error {
+	if a.action == actionListSecrets {
+		return rotation.Errorf(kind, "cannot %s in %s: %s", a.doing, a.ref.Region, what)
+	}
 	return rotation.Errorf(kind, "cannot %s secret %s in %s: %s", a.doing, a.ref.Name, a.ref.Region, what)
 }

@@ -86,8 +86,9 @@ var (
 	regionForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 )
 
-func check(ref secretstore.Ref) error {
-	if !nameForm.MatchString(ref.Name) {
+func (a attempt) check() error {
+	ref := a.ref
+	if a.action != actionListSecrets && !nameForm.MatchString(ref.Name) {
 		return rotation.FieldError("SecretName", "no name of a secret: it has from 1 to 512 letters, digits and _/+=.@-, or is an ARN")
 	}
 	if !regionForm.MatchString(ref.Region) {
@@ -108,7 +109,7 @@ type call struct {
 
 // do makes one call. Every error is a *rotation.Error.
 func (s *Store) do(ctx context.Context, c call) (rotation.Secret, error) {
-	if err := check(c.ref); err != nil {
+	if err := c.check(); err != nil {
 		return rotation.Secret{}, err
 	}
 	sends := ""

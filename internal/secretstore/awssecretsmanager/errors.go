@@ -21,12 +21,12 @@ const (
 	codeLimit            = "LimitExceededException"
 )
 
-// actionRandomPassword is not about a secret.
+// actionRandomPassword, as actionListSecrets, is not about one secret.
 const actionRandomPassword = "GetRandomPassword"
 
 // attempt is what was tried, for the text of an error.
 type attempt struct {
-	// doing reads "cannot <doing> secret ...".
+	// doing reads "cannot <doing> secret ...", or "cannot <doing> in ..." of a list of secrets.
 	doing  string
 	action string
 	ref    secretstore.Ref
@@ -147,7 +147,7 @@ func isThrottling(f *wire.Failure) bool {
 func (a attempt) permissionAdvice() string {
 	resource, region := a.ref.Name, regionOf(a.ref)
 	switch {
-	case a.action == actionRandomPassword:
+	case a.action == actionRandomPassword, a.action == actionListSecrets:
 		resource = "*"
 	case !strings.HasPrefix(resource, "arn:"):
 		resource = "arn:" + partition(region) + ":secretsmanager:" + region + ":*:secret:" + resource + "-*"
@@ -173,6 +173,9 @@ func partition(region string) string {
 }
 
 func (a attempt) failed(kind rotation.Kind, what string) *rotation.Error {
+	if a.action == actionListSecrets {
+		return rotation.Errorf(kind, "cannot %s in %s: %s", a.doing, a.ref.Region, what)
+	}
 	return rotation.Errorf(kind, "cannot %s secret %s in %s: %s", a.doing, a.ref.Name, regionOf(a.ref), what)
 }
 

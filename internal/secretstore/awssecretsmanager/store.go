@@ -88,8 +88,9 @@ func (a attempt) another(arn string) error {
 // maxName is more than an ARN of the longest name has.
 const maxName = 1024
 
-func check(ref secretstore.Ref) error {
-	if len(ref.Name) > maxName || !nameForm.MatchString(ref.Name) {
+func (a attempt) check() error {
+	ref := a.ref
+	if a.action != actionListSecrets && (len(ref.Name) > maxName || !nameForm.MatchString(ref.Name)) {
 		return rotation.FieldError("SecretName", "no name of a secret: it has letters, digits and /_+=.@-, or is an ARN")
 	}
 	if !regionForm.MatchString(ref.Region) {
@@ -112,7 +113,7 @@ var errPanicked = errors.New("the SDK panicked")
 // do makes one call: one request, because repeats are the workflow's to decide and to show. The call gets its client and the
 // secret's id. Every error is a *rotation.Error.
 func (s *Store) do(ctx context.Context, a attempt, call func(context.Context, *secretsmanager.Client, *string) error) error {
-	if err := check(a.ref); err != nil {
+	if err := a.check(); err != nil {
 		return err
 	}
 	failure := s.exchange(ctx, regionOf(a.ref), a.value, func(ctx context.Context, c *clients) error {
