@@ -217,7 +217,7 @@ func (m dualAccount) set(ctx context.Context, base, pending *rotation.Document) 
 		session.Close()
 		return result, err
 	}
-	m.Memory.leave(m.at(m.plan.Version), session)
+	m.Memory.leave(m.at(m.plan.Version), m.plan.Address, session)
 	return result, nil
 }
 

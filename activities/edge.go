@@ -57,13 +57,17 @@ func (i *edgeInbound) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 }
 
 func (i *edgeInbound) beat(ctx context.Context) (stop func()) {
-	if i.edge.Heartbeat <= 0 || activity.GetInfo(ctx).IsLocalActivity {
+	interval := i.edge.Heartbeat
+	if asked := activity.GetInfo(ctx).HeartbeatTimeout; asked > 0 {
+		interval = min(interval, asked) // of a rotation that began with another setting
+	}
+	if interval <= 0 || activity.GetInfo(ctx).IsLocalActivity {
 		return func() {}
 	}
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(i.edge.Heartbeat / 3)
+		tick := time.NewTicker(interval / 3)
 		defer tick.Stop()
 		for {
 			select {

@@ -102,9 +102,8 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 	if current.Version == p.Version {
 		return s.finished(doc), nil
 	}
-	if pending := versions.Holder(rotation.Pending); pending != "" && pending != p.Base && pending != p.Version {
-		p.StalePending = pending
-	} else if pending != "" && pending == p.Base && s.store.Traits().ClearsPending {
+	pending := versions.Holder(rotation.Pending)
+	if p.StalePending = s.stale(pending); p.StalePending == "" && pending != "" && pending == p.Base && s.store.Traits().ClearsPending {
 		p.Notes = append(p.Notes, "an unfinished rotation had made version "+pending+" current and left the pending stage on it; this one takes that away")
 	}
 	s.sawSecret(doc, versions)
@@ -140,6 +139,31 @@ func (s *scene) look(ctx context.Context, req rotation.Request) (rotation.Plan, 
 		return *p, nil
 	}
 	return *p, s.findings.Problem(rotation.FindingVersionLimit, versions.CheckRoom(s.store.Traits().KeepsVersions, p.Restore))
+}
+
+// stale gives the version that is pending if it is an unfinished rotation's.
+func (s *scene) stale(pending string) string {
+	if pending == s.plan.Base || pending == s.plan.Version {
+		return ""
+	}
+	return pending
+}
+
+// allVersions lists them again where versionsFor has asked for some: a stage that a single answer does not show yet may be that of the only
+// password that works.
+func (s *scene) allVersions(ctx context.Context, seen rotation.Versions) (rotation.Versions, error) {
+	if s.findings != nil {
+		return seen, nil
+	}
+	all, err := s.versions(ctx)
+	if err == nil && all.Holder(rotation.Current) != s.plan.Base {
+		err = rotation.Errorf(rotation.Retryable, "secret %s: the store's answers about its current version differ", s.plan.Secret)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.plan.Previous, s.plan.StalePending = all.Holder(rotation.Previous), s.stale(all.Holder(rotation.Pending))
+	return all, nil
 }
 
 // versionsFor lists the versions of the secret. A rotation of one account asks for the passwords of those with stages only.

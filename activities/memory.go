@@ -16,10 +16,19 @@ type Memory struct {
 	For time.Duration
 	// Limit is how many values are kept at once. What is more is not kept.
 	Limit int
+	// Sessions is how many sessions are left at one address at once, beside those of steps that are at work there. One more is closed; 0: no bound.
+	Sessions int
 
-	mu       sync.Mutex
-	values   map[place]secretstore.Value
-	sessions map[place]session
+	mu     sync.Mutex
+	values map[place]secretstore.Value
+	left   map[place]left
+	open   map[string]int // by address
+}
+
+// left is a session that was left, and where it is to.
+type left struct {
+	session session
+	address string
 }
 
 // session is a session at a target: target.Surveyed, which Look leaves to Set, or target.Session, which Set leaves to Test.
@@ -63,50 +72,67 @@ func (m *Memory) drop(at place) {
 	delete(m.values, at)
 }
 
-// leave leaves a session, with its lock, to the next step. If that does not come, it is closed; one that needs the lock ends it, wherever it is.
-func (m *Memory) leave(at place, s session) {
+// leave leaves a session, with its lock if it has one, to the next step. If that does not come, it is closed; one that needs the lock ends it, wherever
+// it is.
+func (m *Memory) leave(at place, address string, s session) {
 	if m == nil {
 		s.Close()
 		return
 	}
-	m.mu.Lock()
-	if m.sessions == nil {
-		m.sessions = map[place]session{}
-	}
-	before := m.sessions[at]
-	m.sessions[at] = s
-	m.mu.Unlock()
-	if before != nil {
+	if before := m.take(at); before != nil {
 		before.Close()
 	}
+	m.mu.Lock()
+	full := m.Sessions > 0 && m.open[address] >= m.Sessions
+	if !full {
+		if m.left == nil {
+			m.left, m.open = map[place]left{}, map[string]int{}
+		}
+		m.left[at] = left{s, address}
+		m.open[address]++
+	}
+	m.mu.Unlock()
+	if full {
+		s.Close()
+		return
+	}
 	time.AfterFunc(m.For, func() {
-		if left := m.take(at); left != nil {
-			left.Close()
+		if forgotten := m.takeIf(at, s); forgotten != nil {
+			forgotten.Close()
 		}
 	})
 }
 
 // take takes up the session that was left, nil if there is none.
-func (m *Memory) take(at place) session {
+func (m *Memory) take(at place) session { return m.takeIf(at, nil) }
+
+// takeIf takes it up if it is the one that is asked for, or any is.
+func (m *Memory) takeIf(at place, one session) session {
 	if m == nil {
 		return nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.sessions[at]
-	delete(m.sessions, at)
-	return s
+	found, has := m.left[at]
+	if !has || one != nil && found.session != one {
+		return nil
+	}
+	delete(m.left, at)
+	if m.open[found.address]--; m.open[found.address] == 0 {
+		delete(m.open, found.address)
+	}
+	return found.session
 }
 
 func (s *scene) at(version string) place {
 	return place{s.plan.Store, s.ref.Region, s.ref.Name, version}
 }
 
-// looked notes that Look has ended, and leaves its session to Set.
+// looked notes that Look has ended, and leaves its session to Set, unless the steps wait for something first.
 func (s *scene) looked() {
 	s.Memory.keep(s.at("look for "+s.plan.Version), secretstore.Value{})
-	if s.open != nil {
-		s.Memory.leave(s.atSurvey(), s.open)
+	if s.open != nil && s.plan.StalePending == "" && !s.plan.Retiring {
+		s.Memory.leave(s.atSurvey(), s.plan.Address, s.open)
 		s.open = nil
 	}
 }
@@ -121,6 +147,13 @@ func (s *scene) closeOpen() {
 
 // atSurvey is where the session is left that has looked at the target.
 func (s *scene) atSurvey() place { return s.at("survey for " + s.plan.Version) }
+
+// dropSurvey closes the session that Look has left, where the step that it was left to will not come at once.
+func (s *scene) dropSurvey() {
+	if left := s.Memory.take(s.atSurvey()); left != nil {
+		left.Close()
+	}
+}
 
 // surveyed takes up the session that Look has left, nil if there is none.
 func (s *scene) surveyed() target.Surveyed {
@@ -147,10 +180,9 @@ func (s *scene) forget() {
 		s.Memory.drop(s.at(version))
 	}
 	s.Memory.drop(s.atAdmin(s.plan.Admin))
-	for _, at := range []place{s.at(s.plan.Version), s.atSurvey()} {
-		if left := s.Memory.take(at); left != nil {
-			left.Close()
-		}
+	s.dropSurvey()
+	if left := s.Memory.take(s.at(s.plan.Version)); left != nil {
+		left.Close()
 	}
 }
 

@@ -8,11 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/secretstore"
-	"rotor/internal/target"
 )
 
 type closing struct {
-	target.Session
 	closed atomic.Int64
 }
 
@@ -27,7 +25,7 @@ func TestMemoryForgets(t *testing.T) {
 		_, has := none.kept(at("v1"))
 		require.False(t, has)
 		s := &closing{}
-		none.leave(at("v1"), s)
+		none.leave(at("v1"), "db", s)
 		require.Equal(t, int64(1), s.closed.Load())
 		require.Nil(t, none.take(at("v1")))
 		none.drop(at("v1"))
@@ -59,7 +57,7 @@ func TestMemoryForgets(t *testing.T) {
 		m := &Memory{For: time.Millisecond, Limit: 10}
 		m.keep(at("v1"), secretstore.Value{})
 		s := &closing{}
-		m.leave(at("v1"), s)
+		m.leave(at("v1"), "db", s)
 		require.Eventually(t, func() bool {
 			_, has := m.kept(at("v1"))
 			return !has && s.closed.Load() == 1
@@ -69,12 +67,24 @@ func TestMemoryForgets(t *testing.T) {
 	t.Run("a session is left once", func(t *testing.T) {
 		m := &Memory{For: long, Limit: 10}
 		s := &closing{}
-		m.leave(at("v1"), s)
+		m.leave(at("v1"), "db", s)
 		require.Equal(t, s, m.take(at("v1")))
 		require.Nil(t, m.take(at("v1")))
 		require.Zero(t, s.closed.Load(), "whoever took it closes it")
-		m.leave(at("v1"), s)
-		m.leave(at("v1"), &closing{})
+		m.leave(at("v1"), "db", s)
+		m.leave(at("v1"), "db", &closing{})
 		require.Equal(t, int64(1), s.closed.Load(), "another one took its place")
+	})
+	t.Run("no more sessions at an address than the limit", func(t *testing.T) {
+		m := &Memory{For: long, Sessions: 1}
+		first, second, elsewhere, third := &closing{}, &closing{}, &closing{}, &closing{}
+		m.leave(at("v1"), "db", first)
+		m.leave(at("v2"), "db", second)
+		m.leave(at("v3"), "another", elsewhere)
+		require.Equal(t, []int64{0, 1, 0}, []int64{first.closed.Load(), second.closed.Load(), elsewhere.closed.Load()})
+		require.Nil(t, m.take(at("v2")))
+		require.Equal(t, first, m.take(at("v1")))
+		m.leave(at("v2"), "db", third)
+		require.Equal(t, third, m.take(at("v2")))
 	})
 }

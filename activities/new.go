@@ -27,6 +27,14 @@ func (r *Rotation) New(ctx context.Context, in StepInput) (NewResult, error) {
 	}
 	defer s.leave()
 	s.fresh = s.isFresh(in.Fresh)
+	result, err := s.put(ctx)
+	if err != nil || !s.fresh {
+		s.dropSurvey()
+	}
+	return result, err
+}
+
+func (s *scene) put(ctx context.Context) (NewResult, error) {
 	seen, err := s.versions(ctx)
 	if err != nil {
 		return NewResult{}, err

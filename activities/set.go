@@ -23,6 +23,9 @@ type SetResult struct {
 // Set makes the target accept the pending version's password.
 func (r *Rotation) Set(ctx context.Context, in StepInput) (SetResult, error) {
 	s, err := r.sceneAtTarget(in.Plan)
+	if s != nil {
+		defer s.dropSurvey()
+	}
 	if err != nil {
 		return SetResult{}, err
 	}

@@ -13,7 +13,13 @@ type singleUser struct{ *scene }
 
 func (m singleUser) look(ctx context.Context, _ rotation.Request, doc *rotation.Document, versions rotation.Versions) error {
 	p := &m.plan
-	by, version, err := m.whoLogsIn(ctx, p.Base, p.StalePending, versions.Holder(rotation.Previous))
+	by, version, err := m.whoLogsIn(ctx, p.Base)
+	if err == nil && version == "" {
+		if versions, err = m.allVersions(ctx, versions); err != nil {
+			return rotation.Named(rotation.FindingSecret, err)
+		}
+		by, version, err = m.whoLogsIn(ctx, p.StalePending, versions.Holder(rotation.Previous))
+	}
 	if err != nil {
 		return rotation.Named(loginWord(err), err)
 	}
@@ -93,15 +99,7 @@ func (m singleUser) whichWorks(ctx context.Context) (someone, string, error) {
 	return own, version, err
 }
 
-func (m singleUser) set(ctx context.Context, base, pending *rotation.Document) (SetResult, error) {
-	if open := m.surveyed(); open != nil {
-		// The base version has logged in a moment ago.
-		session, err := open.Lock(ctx)
-		if err != nil {
-			return SetResult{}, err
-		}
-		return m.setUnder(ctx, session, base.Password, pending)
-	}
+func (m singleUser) set(ctx context.Context, _, pending *rotation.Document) (SetResult, error) {
 	by, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version, m.plan.StalePending, m.plan.Previous)
 	if err != nil {
 		return SetResult{}, err
@@ -117,19 +115,13 @@ func (m singleUser) set(ctx context.Context, base, pending *rotation.Document) (
 	if err != nil {
 		return SetResult{}, err
 	}
-	return m.setUnder(ctx, session, by.login.Password, pending)
-}
-
-// setUnder sets under the lock, and gives it back. old is the password that the account has.
-func (m singleUser) setUnder(ctx context.Context, session target.Session, old rotation.Secret, pending *rotation.Document) (SetResult, error) {
 	defer session.Close()
-	act, err := m.stillOurs(ctx)
-	if err != nil || !act {
+	if act, err := m.stillOurs(ctx); err != nil || !act {
 		return SetResult{Done: err == nil}, err
 	}
 	changed := m.Now()
 	if !m.hasAdmin() {
-		err = session.SetOwnPassword(ctx, old, pending.Password)
+		err = session.SetOwnPassword(ctx, by.login.Password, pending.Password)
 	} else {
 		err = session.SetPassword(ctx, m.plan.Account, pending.Password)
 	}

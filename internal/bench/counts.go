@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rotor/internal/cloudsim"
+	"rotor/internal/devstack"
 	"rotor/internal/rotation"
 	"rotor/internal/trial"
 	"rotor/internal/trial/sqlrelay"
@@ -70,12 +71,30 @@ func (s *stage) count(ctx context.Context, k trial.Kind) error {
 			found[name] = append(found[name], float64(n))
 		}
 	}
+	floor, err := s.countFloor(ctx, k, added[0], &logins, &statements)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{nameCalls, nameLogins, nameStatements} {
+		s.add(k.Name+": floor, "+name, "per rotation", float64(floor[name]))
+	}
 	for _, name := range []string{nameCalls, nameWrites, nameRDS, nameLogins, nameStatements, nameEvents, nameBytes} {
 		if name != nameRDS || added[0].Instance != "" {
 			s.add(k.Name+": "+name, "per rotation", quantile(found[name], 0.5))
 		}
 	}
 	return nil
+}
+
+// countFloor counts what the floor does, which is to be the same.
+func (s *stage) countFloor(ctx context.Context, k trial.Kind, secret devstack.Secret, logins, statements *atomic.Int64) (map[string]int, error) {
+	seq := s.seen()
+	logins.Store(0)
+	statements.Store(0)
+	err := s.walk(ctx, k, secret)
+	n := s.calls(seq)
+	n[nameLogins], n[nameStatements] = int(logins.Load()), int(statements.Load())
+	return n, err
 }
 
 // What is counted.

@@ -8,6 +8,7 @@ import (
 
 	"rotor/activities"
 	"rotor/internal/devstack"
+	"rotor/internal/rotation"
 	"rotor/internal/trial"
 )
 
@@ -18,7 +19,9 @@ func (s *stage) walk(ctx context.Context, k trial.Kind, secret devstack.Secret) 
 	if err != nil {
 		return fmt.Errorf("walk a secret of kind %s: look: %w", k.Name, err)
 	}
-	step := activities.StepInput{Plan: plan}
+	// As on the express path, on which what a step saw is not seen again.
+	fresh := plan.Target != rotation.TargetApsaraRDS
+	step := activities.StepInput{Plan: plan, Fresh: fresh}
 	if _, err := s.steps.New(ctx, step); err != nil {
 		return fmt.Errorf("walk a secret of kind %s: new: %w", k.Name, err)
 	}
@@ -32,7 +35,7 @@ func (s *stage) walk(ctx context.Context, k trial.Kind, secret devstack.Secret) 
 	if err != nil {
 		return fmt.Errorf("walk a secret of kind %s: test: %w", k.Name, err)
 	}
-	ended, err := s.steps.End(ctx, activities.EndInput{Plan: plan})
+	ended, err := s.steps.End(ctx, activities.EndInput{Plan: plan, Fresh: fresh})
 	if err == nil && len(ended.Differences) > 0 {
 		err = fmt.Errorf("differences: %v", ended.Differences)
 	}

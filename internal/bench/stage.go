@@ -165,7 +165,11 @@ func (s *stage) newSteps(more map[string]string) (*activities.Rotation, error) {
 	if err := settings.Settings().Load(os.LookupEnv); err != nil {
 		return nil, err
 	}
-	return wiring.Steps(settings)
+	steps, err := wiring.Steps(settings)
+	if err == nil {
+		steps.Memory = wiring.Memory(settings)
+	}
+	return steps, err
 }
 
 // addMany makes secrets and rotates each once, so that all that follows are the same: the standby account is there.

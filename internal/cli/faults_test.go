@@ -32,6 +32,7 @@ func breakAfterNew(t *testing.T, secret devstack.Secret) (stop func()) {
 	remove := stack.Cloud.After(func(r cloudsim.Request) {
 		if r.Action == "PutSecretValue" && r.Resource == secret.Name && r.Applied {
 			execSQL(t, fmt.Sprintf("REVOKE CREATE USER ON *.* FROM '%s'@'%%'", secret.AdminAccount))
+			require.NoError(t, stack.MySQL.EndSessions(t.Context(), secret.AdminAccount))
 		}
 	})
 	t.Cleanup(remove)

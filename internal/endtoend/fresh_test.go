@@ -76,6 +76,45 @@ func TestStrangerBetweenStepsThatGoExpress(t *testing.T) {
 	}
 }
 
+// With one account the password is what is looked at again.
+func TestStrangerBeforeSetOfOneAccountThatGoesExpress(t *testing.T) {
+	t.Parallel()
+	for store, prepare := range map[string]func(*testing.T) devstack.Secret{"KMS": interrupted["KMS, a single account"], "AWS": newAWSSingleUser} {
+		for name, test := range map[string]struct {
+			act  func(*testing.T, devstack.Secret)
+			kind rotation.Kind
+		}{
+			"the password is changed": {func(t *testing.T, s devstack.Secret) {
+				execute(t, "ALTER USER '"+s.Account+"'@'%' IDENTIFIED BY 'theirs-0815'")
+			}, rotation.Conflict},
+			"the stage is moved":  {func(t *testing.T, s devstack.Secret) { giveStage(t, s, rotation.Current, theirs) }, rotation.Conflict},
+			"pending is given on": {func(t *testing.T, s devstack.Secret) { giveStage(t, s, rotation.Pending, theirs) }, ""}, // noticed, or not visible yet
+			"the session is ended": {func(t *testing.T, s devstack.Secret) {
+				require.NoError(t, stack.MySQL.EndSessions(t.Context(), s.Account))
+			}, rotation.Retryable},
+		} {
+			t.Run(store+", "+name, func(t *testing.T) {
+				t.Parallel()
+				h := byHand{t, prepare(t), ""}
+				steps := h.attempt(func(r *activities.Rotation) { r.Memory = &activities.Memory{For: time.Minute, Limit: 100} })
+				plan, err := steps.Look(t.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
+				require.NoError(t, err)
+				in := activities.StepInput{Plan: plan, Fresh: true}
+				_, err = steps.New(t.Context(), in)
+				require.NoError(t, err)
+				test.act(t, h.secret)
+				before := picture(t, h.secret)
+				_, err = steps.Set(t.Context(), in)
+				require.Error(t, err)
+				if test.kind != "" {
+					require.Equal(t, test.kind, rotation.KindOf(err), "%v", err)
+				}
+				require.Equal(t, before, picture(t, h.secret))
+			})
+		}
+	}
+}
+
 // standbyOf is the name of the account that a secret's first rotation creates.
 func standbyOf(s devstack.Secret) string {
 	if s.Store == rotation.StoreAWS {

@@ -13,12 +13,12 @@ import (
 func TestTheSimulationPlaysWhatRotationsCall(t *testing.T) {
 	t.Parallel()
 	for _, store := range simulation.Stores {
-		secrets := map[string]string{rotation.StoreAlibabaKMS: "KMS, a pair", rotation.StoreAWS: "AWS, a pair"}[store.Name]
+		secrets := map[string]string{rotation.StoreAlibabaKMS: "KMS, a pair", rotation.StoreAWS: awsPairBefore}[store.Name]
 		for way, steps := range map[string]simulation.Steps{queue: store.Usual, expressQueue: store.Express} {
 			t.Run(store.Name+", "+way, func(t *testing.T) {
 				t.Parallel()
 				played, writes := steps.Calls(), 0
-				counted := callsOf(t, way, interrupted[secrets])
+				counted := callsOf(t, way, rotatable(secrets))
 				for action, n := range counted {
 					if !simulation.IsRead(store.Name, action) {
 						writes += n

@@ -65,16 +65,16 @@ var Stores = []Store{
 	{
 		Name: rotation.StoreAWS, Reads: Quota{Rate: 10_000, Burst: 10_000}, Writes: Quota{Rate: 50, Burst: 50},
 		Express: Steps{
-			{Reads: 5, Takes: 5*round + 4*logon},
+			{Reads: 6, Takes: 6*round + 4*logon},
 			{Reads: 1, Writes: 1, Takes: 2 * round},
 			{Reads: 1, Takes: round + 2*logon},
 			{Takes: logon},
 			{Reads: 2, Writes: 1, Takes: 3*round + logon},
 		},
 		Usual: Steps{
-			{Reads: 8, Takes: 8*round + 4*logon},
+			{Reads: 9, Takes: 9*round + 4*logon},
 			{Reads: 5, Writes: 1, Takes: 6 * round},
-			{Reads: 6, Takes: 6*round + 4*logon},
+			{Reads: 7, Takes: 7*round + 4*logon},
 			{Reads: 3, Takes: 3*round + 2*logon},
 			{Reads: 6, Writes: 1, Takes: 7*round + 1*logon},
 		},

@@ -47,7 +47,7 @@ func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settin
 		steps.RotatesInClear = follower.Rotates
 	}
 	if settings.Express {
-		steps.Memory = &activities.Memory{For: memoryFor, Limit: memoryLimit}
+		steps.Memory = Memory(settings)
 	}
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           append(around.Outer, &activities.Edge{Heartbeat: settings.Heartbeat}),
@@ -68,6 +68,12 @@ const (
 	memoryFor   = 10 * time.Second
 	memoryLimit = 1000
 )
+
+// Memory is what a worker keeps between steps that go express. As many sessions as may be at work at a database server may be left open there between
+// two steps.
+func Memory(settings config.Worker) *activities.Memory {
+	return &activities.Memory{For: memoryFor, Limit: memoryLimit, Sessions: settings.MaxPerTarget}
+}
 
 // deployment makes the worker a versioned one, where that is asked for. Runs go on with the version that is current: a parked one would
 // else keep an old version alive for ever.

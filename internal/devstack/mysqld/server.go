@@ -243,6 +243,36 @@ func (s *Server) Name() string {
 // DB is the admin's pool. It is closed by Stop and reconnects by itself after Restart.
 func (s *Server) DB() *sql.DB { return s.db }
 
+// EndSessions ends the sessions of a user, other than its own. What a server-wide REVOKE takes away, a session that was there before keeps.
+func (s *Server) EndSessions(ctx context.Context, user string) error {
+	rows, err := s.db.QueryContext(ctx, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ? AND ID <> CONNECTION_ID()", user)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		var gone *mysql.MySQLError
+		if _, err := s.db.ExecContext(ctx, fmt.Sprintf("KILL %d", id)); err != nil && !(errors.As(err, &gone) && gone.Number == noSuchThread) {
+			return err
+		}
+	}
+	return nil
+}
+
+// noSuchThread is the number of a KILL that came too late.
+const noSuchThread = 1094
+
 // Open makes a pool for a login over TCP, without TLS; the caller closes it. It does not connect yet.
 func (s *Server) Open(user, password, database string) (*sql.DB, error) {
 	connector, err := mysql.NewConnector(s.Config(user, password, database))

@@ -7,6 +7,7 @@ import (
 
 	"rotor/internal/rotation"
 	"rotor/internal/target"
+	"rotor/internal/target/mysql/account"
 )
 
 // ReleaseLock gives up the lock of a session behind its back.
@@ -25,4 +26,13 @@ func ExecReading(t *testing.T, on *Target, by target.Login, statement string) er
 	defer s.Close()
 	_, err = s.conn.ExecContext(t.Context(), statement)
 	return err
+}
+
+// TryToSetPassword changes a password on a session that has no lock.
+func TryToSetPassword(t *testing.T, on target.Surveyed, name, password string) error {
+	t.Helper()
+	s := on.(surveyed).session
+	set, err := account.Read(t.Context(), s.conn.Conn, s.server, name)
+	require.NoError(t, err)
+	return account.SetPassword(t.Context(), s.conn.Conn, s.server, set, rotation.NewSecret(password))
 }

@@ -98,8 +98,13 @@ func (s *session) take(ctx context.Context) error {
 	busy := rotation.Errorf(rotation.Retryable, "%s: another session holds it and did not end in time", doing).WithCode(codeTimeout)
 	for {
 		var got sql.NullInt64
-		if err := s.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 0), CONNECTION_ID()", s.lock).Scan(&got, &s.server.Connection); err != nil {
+		var connection int64
+		if err := s.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 0), CONNECTION_ID()", s.lock).Scan(&got, &connection); err != nil {
 			return orBusy(ctx, busy, failure(err, "%s", doing))
+		}
+		if connection != s.server.Connection {
+			return rotation.Errorf(rotation.Retryable, "%s: the session is another one than that which was set up; does a proxy between share connections?",
+				doing).WithCode(codeSession)
 		}
 		if got.Int64 == 1 {
 			return nil

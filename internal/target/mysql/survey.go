@@ -29,11 +29,15 @@ func (t *Target) Survey(ctx context.Context, q target.Question) (target.Survey, 
 	if err != nil {
 		return target.Survey{}, err
 	}
+	left := false
+	defer func() {
+		if !left {
+			session.Close()
+		}
+	}()
 	survey, err := (&surveyor{Question: q, session: session}).look(ctx)
-	if err == nil && q.Leave {
+	if left = err == nil && q.Leave; left {
 		survey.Open = surveyed{session}
-	} else {
-		session.Close()
 	}
 	return survey, sessionError(err)
 }

@@ -223,6 +223,7 @@ func (b *bench) seesOneThatWasRolledBack(secret devstack.Secret) {
 	run := b.start(secret)
 	<-held.Reached()
 	b.sql("REVOKE CREATE USER ON *.* FROM '" + secret.AdminAccount + "'@'%'")
+	require.NoError(b, b.stack.MySQL.EndSessions(b.Context(), secret.AdminAccount))
 	held.Release()
 	b.ended(run, rotation.RolledBack)
 	p.goTo(b.at(run, "user-metadata"))
