@@ -132,7 +132,9 @@ test-clients: prepare ## run the tests that need other people's clients, each in
 	@for module in $(CLIENTS); do echo "$$module"; (cd "$$module" && go test -timeout 20m ./...); done
 
 .PHONY: test-live
-test-live: prepare ## rotate throwaway secrets of a real cloud: docs/live.md tells what has to be set
+test-live: ## rotate throwaway secrets of a real cloud: docs/live.md tells what has to be set
+	@go run ./internal/live -check
+	@$(MAKE) --no-print-directory prepare
 	@go run ./internal/live
 
 .PHONY: pictures
