@@ -1,4 +1,4 @@
-# Both programs in one image, static and without a shell: docker build -t rotor --build-arg VERSION="$(git describe --always --dirty)" .
+# Both programs in one image, static and without a shell: docker build -t rotor --build-arg VERSION="$(git describe --always --abbrev=12 --dirty)" .
 # Not built by CI: no Docker engine runs there.
 FROM golang:1.26 AS build
 WORKDIR /src

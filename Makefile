@@ -4,7 +4,7 @@ SHELL       = /bin/bash
 .SHELLFLAGS = -euo pipefail -c
 .DEFAULT_GOAL = help
 
-VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+VERSION  = $(shell git describe --always --abbrev=12 --dirty 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X rotor/internal/config.version=$(VERSION)
 LINT     = go tool -modfile=tools/lint/go.mod
 MODULES  = $(patsubst %/,%,$(dir $(shell git ls-files --cached --others --exclude-standard go.mod "*/go.mod")))
@@ -49,6 +49,9 @@ SCALEFLAGS     =
 QUOTA          = 4
 QUOTA_SECRETS  = 100
 QUOTA_PARALLEL = 20
+# Passed to the release, and how many archives release-check expects: make release-check RELEASEFLAGS='-only linux/amd64' ARCHIVES=1.
+RELEASEFLAGS =
+ARCHIVES     = 4
 # Passed to the simulation: make simulate SIMULATEFLAGS='-sizes 5000 -parallel 20'.
 SIMULATEFLAGS  =
 # How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
@@ -95,7 +98,7 @@ bench: prepare ## measure rotations, on a machine that does nothing else: a tabl
 bench-compare: prepare ## measure the revision BASE and what is here, and print both and the ratios
 	@test -n "$(BASE)" || { echo "make bench-compare BASE=revision"; exit 2; }
 	base=$$(mktemp -d) && trap 'git worktree remove --force "$$base/tree"; rm -rf "$$base"' EXIT && git worktree add --quiet --detach "$$base/tree" "$(BASE)" && \
-	(cd "$$base/tree" && go run ./internal/bench --version "$$(git describe --always)" --json "$$base/base.json" $(BENCHFLAGS)) && \
+	(cd "$$base/tree" && go run ./internal/bench --version "$$(git describe --always --abbrev=12)" --json "$$base/base.json" $(BENCHFLAGS)) && \
 	go run ./internal/bench --version '$(VERSION)' --json $(BENCHJSON) $(BENCHFLAGS) && \
 	go run ./internal/bench --compare "$$base/base.json" $(BENCHJSON)
 
@@ -129,7 +132,9 @@ test-clients: prepare ## run the tests that need other people's clients, each in
 	@for module in $(CLIENTS); do echo "$$module"; (cd "$$module" && go test -timeout 20m ./...); done
 
 .PHONY: test-live
-test-live: prepare ## rotate throwaway secrets of a real cloud: docs/live.md tells what has to be set
+test-live: ## rotate throwaway secrets of a real cloud: docs/live.md tells what has to be set
+	@go run ./internal/live -check
+	@$(MAKE) --no-print-directory prepare
 	@go run ./internal/live
 
 .PHONY: pictures
@@ -172,13 +177,19 @@ prepare: server ## make what takes long the first time: the Temporal CLI, initia
 
 .PHONY: release
 release: ## make dist/: archives for linux and darwin, amd64 and arm64, with checksums and bills of materials
-	root=$$PWD && cd tools/release && go run . -root "$$root" -out "$$root/dist"
+	root=$$PWD && cd tools/release && go run . -root "$$root" -out "$$root/dist" $(RELEASEFLAGS)
 
 .PHONY: release-check
-release-check: ## make the release twice and compare
-	root=$$PWD && once=$$(mktemp -d) && again=$$(mktemp -d) && trap 'rm -rf "$$once" "$$again"' EXIT && cd tools/release && \
-	go run . -root "$$root" -out "$$once" >/dev/null && GOCACHE=$$again/cache go run . -root "$$root" -out "$$again/dist" && \
-	diff -u "$$once/SHA256SUMS" "$$again/dist/SHA256SUMS" && echo "twice the same: $$(wc -l < "$$once/SHA256SUMS") archives"
+release-check: ## make the release twice, the second time in another folder and with nothing cached, and compare
+	root=$$PWD && dir=$$(mktemp -d) && trap 'git worktree remove --force "$$dir/tree" || true; rm -rf "$$dir"' EXIT && \
+	git worktree add --quiet --detach "$$dir/tree" HEAD && \
+	(cd tools/release && go run . -root "$$root" -out "$$dir/once" $(RELEASEFLAGS) >/dev/null) && \
+	(cd "$$dir/tree/tools/release" && GOCACHE=$$dir/cache go run . -root "$$dir/tree" -out "$$dir/again" $(RELEASEFLAGS)) && \
+	(cd "$$dir/once" && sha256sum --check --quiet SHA256SUMS) && (cd "$$dir/again" && sha256sum --check --quiet SHA256SUMS) && \
+	diff -u "$$dir/once/SHA256SUMS" "$$dir/again/SHA256SUMS" && \
+	archives=$$(find "$$dir/again" -name '*.tar.gz' | wc -l) && \
+	if [ "$$archives" -ne $(ARCHIVES) ] || [ "$$(wc -l < "$$dir/again/SHA256SUMS")" -ne $(ARCHIVES) ]; then echo "$$archives archives, wanted: $(ARCHIVES)"; exit 1; fi && \
+	echo "twice the same: $$archives archives"
 
 .PHONY: clean
 clean: ## delete what was built here (the cache in ~/.cache/rotor stays)

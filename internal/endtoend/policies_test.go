@@ -53,7 +53,7 @@ func arn(r cloudsim.Request, permission string) string {
 	aws := "arn:aws:%s:" + r.Region + ":" + r.Account + ":%s"
 	switch {
 	case r.API == cloudsim.AWSSecretsManager && strings.HasPrefix(permission, "kms:"):
-		return fmt.Sprintf(aws, "kms", "key/"+awsKey)
+		return fmt.Sprintf(aws, "kms", "key/"+customersKey)
 	case r.API == cloudsim.AWSSecretsManager && r.Resource == "":
 		return "*"
 	case r.API == cloudsim.AWSSecretsManager:
@@ -62,6 +62,9 @@ func arn(r cloudsim.Request, permission string) string {
 		return fmt.Sprintf(aws, "rds", "cluster:*")
 	case r.API == cloudsim.AWSRDS:
 		return fmt.Sprintf(aws, "rds", "db:*")
+	}
+	if r.API == cloudsim.AlibabaKMS && (permission == "kms:Decrypt" || permission == "kms:GenerateDataKey") {
+		return "acs:kms:" + r.Region + ":" + r.Account + ":key/" + customersKey
 	}
 	if r.API == cloudsim.AlibabaRDS {
 		instance, _, _ := strings.Cut(r.Resource, "/")
@@ -79,7 +82,7 @@ func policy(t *testing.T, file string, secret devstack.Secret) []cloudsim.Permis
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	filled := strings.NewReplacer("REGION", secret.Region, "ACCOUNT", stack.Cloud.Credential().Account, "ADMIN-SECRET", secret.AdminSecret,
-		"SECRET", secret.Name, "INSTANCE", secret.Instance, "KEY", awsKey).Replace(string(text))
+		"SECRET", secret.Name, "INSTANCE", secret.Instance, "KEY", customersKey).Replace(string(text))
 	allow, err := cloudapi.ParsePolicy([]byte(filled))
 	require.NoError(t, err)
 	return allow
@@ -95,8 +98,8 @@ var courses = map[string]struct {
 	"aws-single-user.json":       {secret: newAWSSingleUser, run: rotateAndRollBack},
 	"aws-alternating-users.json": {secret: newAWSPair, run: rotateAndRollBack},
 	"aws-also-customer-managed-key.json": {secret: newAWSPair, over: "aws-alternating-users.json", run: func(t *testing.T, l limited, s devstack.Secret) {
-		awsChange(t, s.Name, func(secret *awssecretsmanager.Secret) { secret.KeyID = awsKey })
-		awsChange(t, s.AdminSecret, func(secret *awssecretsmanager.Secret) { secret.KeyID = awsKey })
+		awsChange(t, s.Name, func(secret *awssecretsmanager.Secret) { secret.KeyID = customersKey })
+		awsChange(t, s.AdminSecret, func(secret *awssecretsmanager.Secret) { secret.KeyID = customersKey })
 		rotateOnce(t, l, s)
 	}},
 	"aws-also-rds-addresses.json": {secret: newAWSPair, over: "aws-alternating-users.json", run: func(t *testing.T, l limited, s devstack.Secret) {
@@ -115,6 +118,14 @@ var courses = map[string]struct {
 	"alibaba-kms-dual-account.json": {secret: newSecret, run: rotateOnce},
 	"alibaba-kms-single-user.json": {secret: newSecret, run: func(t *testing.T, l limited, s devstack.Secret) {
 		edit(t, s.Name, without("MasterSecret"))
+		rotateOnce(t, l, s)
+	}},
+	"alibaba-kms-also-customer-managed-key.json": {secret: newSecret, over: "alibaba-kms-dual-account.json", run: func(t *testing.T, l limited, s devstack.Secret) {
+		for _, name := range []string{s.Name, s.AdminSecret} {
+			secret := stored(t, name)
+			secret.KeyID = customersKey
+			kms().Put(secret)
+		}
 		rotateOnce(t, l, s)
 	}},
 	"alibaba-kms-also-store-passwords.json": {secret: newSecret, over: "alibaba-kms-dual-account.json", run: func(t *testing.T, l limited, s devstack.Secret) {
@@ -142,8 +153,8 @@ var courses = map[string]struct {
 	}},
 }
 
-// awsKey is a customer-managed key.
-const awsKey = "1234abcd-12ab-34cd-56ef-1234567890ab"
+// customersKey is a customer-managed key, of either cloud.
+const customersKey = "1234abcd-12ab-34cd-56ef-1234567890ab"
 
 // rotateAndRollBack is cancelled before it has set a password, and rotates then.
 func rotateAndRollBack(t *testing.T, l limited, s devstack.Secret) {

@@ -200,14 +200,23 @@ type Status struct {
 
 // Say is the argument of pause, resume and stop.
 type Say struct {
+	// Reason is why, in words of that person.
 	Reason string
-	By     string `json:",omitempty"`
+	// By is who says so.
+	By string `json:",omitempty"`
 }
 
 // Speed is the argument of speed; what is absent stays.
 type Speed struct {
-	Parallel, PerTarget, PerStore, MaxFailures *int   `json:",omitempty"`
-	By                                         string `json:",omitempty"`
+	// Parallel is how many rotations are open at once.
+	Parallel *int `json:",omitempty"`
+	// PerTarget and PerStore are how many of them at one target, and at one store in one region; 0: as many as Parallel.
+	PerTarget *int `json:",omitempty"`
+	PerStore  *int `json:",omitempty"`
+	// MaxFailures is after how many failures the fleet pauses by itself; 0: never.
+	MaxFailures *int `json:",omitempty"`
+	// By is who says so.
+	By string `json:",omitempty"`
 }
 
 // On gives the limits as they are with the speed.

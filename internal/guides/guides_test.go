@@ -2,6 +2,7 @@ package guides_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"rotor/internal/devstack/temporal"
 )
 
 // patience is far more than anything here takes on a busy machine.
@@ -53,12 +56,21 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bin)) }()
+	// As a release builds them: they don't know where their sources are.
 	for name, folder := range map[string]string{"rotor": "starter", "rotor-worker": "worker"} {
-		build := exec.Command("go", "build", "-o", filepath.Join(bin, name), "../../"+folder)
-		build.Stderr = os.Stderr
+		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(bin, name), "../../"+folder)
+		build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 		if err := build.Run(); err != nil {
 			return 1, err
 		}
+	}
+	// The guides tell their reader to have it.
+	path, err := temporal.Binary(context.Background(), os.Stderr)
+	if err != nil {
+		return 1, err
+	}
+	if err := os.Symlink(path, filepath.Join(bin, "temporal")); err != nil {
+		return 1, err
 	}
 	if !*realAWS {
 		self, err := os.Executable()
@@ -117,6 +129,25 @@ func TestGuides(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(g.types(`rotor describe "$SECRET" --region "$REGION" --output json`+storeFlag(one.guide))), &last))
 			require.Equal(t, "Rotated", last.Outcome)
 		})
+	}
+}
+
+// Who has an archive's programs and no Temporal CLI is told what the guides say that it takes.
+func TestDevTakesTheTemporalCLI(t *testing.T) {
+	dir, alone := t.TempDir(), t.TempDir()
+	require.NoError(t, os.Symlink(filepath.Join(bin, "rotor"), filepath.Join(alone, "rotor")))
+	dev := exec.Command(filepath.Join(alone, "rotor"), "dev")
+	dev.Dir, dev.Env = dir, []string{"PATH=" + alone, "HOME=" + dir, "ROTOR_CACHE=" + filepath.Join(dir, "cache"), "TMPDIR=" + dir}
+	if value, set := os.LookupEnv("ROTOR_MYSQLD"); set {
+		dev.Env = append(dev.Env, "ROTOR_MYSQLD="+value)
+	}
+	said, err := dev.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(said), "put a temporal of "+temporal.PinnedVersion+" or newer on PATH")
+	for _, guide := range []string{"moving-from-function-compute.md", "moving-from-lambda.md"} {
+		text, err := os.ReadFile(filepath.Join("../../docs", guide))
+		require.NoError(t, err)
+		require.Contains(t, string(text), "`temporal` on `PATH`, "+temporal.PinnedVersion+" or newer")
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,8 +47,12 @@ func TestNotRun(t *testing.T) {
 			require.Contains(t, errs.String(), tc.want)
 			require.Equal(t, 1, strings.Count(errs.String(), "\n"))
 			require.Empty(t, out.String())
+			errs.Reset()
+			require.Equal(t, 2, ready(from(env), &errs), "and that is said before anything is prepared")
+			require.Contains(t, errs.String(), tc.want)
 		})
 	}
+	require.Zero(t, ready(from(whole), io.Discard))
 	s, err := read(from(whole))
 	require.NoError(t, err)
 	require.Equal(t, "word", s.password.Reveal())

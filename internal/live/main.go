@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +18,21 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	check := flag.Bool("check", false, "only say what is missing or wrong, and end with 2 if something is")
+	flag.Parse()
+	if *check {
+		os.Exit(ready(os.LookupEnv, os.Stderr))
+	}
 	os.Exit(live(ctx, os.LookupEnv, os.Stdout, os.Stderr))
+}
+
+// ready gives an exit code: 0 all settings are there, 2 it could not be run.
+func ready(lookup config.Lookup, errs io.Writer) (code int) {
+	if _, err := read(lookup); err != nil {
+		_, _ = fmt.Fprintf(errs, "not run: %v\n", err)
+		return 2
+	}
+	return 0
 }
 
 // live gives an exit code: 0 all went well, 1 something did not, 2 it was not run.

@@ -69,7 +69,7 @@ func pages(root string) (map[string]string, error) {
 		"environment.md": variablesPage(starter, worker),
 		"request.md":     structs.requestPage(),
 		"manifest.md":    manifest,
-		"metrics.md":     metricsPage(structs),
+		"metrics.md":     metricsPage(structs, telemetry.Catalog()),
 		"errors.md":      structs.errorsPage(),
 	}
 	texts := map[string]string{}
@@ -100,12 +100,12 @@ func indexPage() *page {
 }
 
 // metricsPage has what a worker serves at /metrics, and what Temporal finds rotations by.
-func metricsPage(s *structs) *page {
+func metricsPage(s *structs, metrics []telemetry.Series) *page {
 	p := newPage("Metrics and search attributes", "A worker serves its metrics at `/metrics` of `ROTOR_METRICS_ADDRESS`, beside those of Temporal's SDK (`temporal_*`), of Go (`go_*`) "+
 		"and of the process (`process_*`).")
 	p.printf("\n## Metrics\n")
 	p.table("metric", "kind", "labels", "meaning")
-	for _, one := range telemetry.Catalog() {
+	for _, one := range metrics {
 		p.row(code(one.Name), one.Kind, strings.Join(one.Labels, ", "), one.Help)
 	}
 	p.printf("\n## Search attributes\n\n`starter setup` registers them in a namespace; workers do so themselves where they may.\n")

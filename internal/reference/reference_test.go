@@ -17,7 +17,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"rotor/internal/fleet"
 	"rotor/internal/rotation"
+	"rotor/internal/telemetry"
 )
 
 const root = "../.."
@@ -48,21 +50,45 @@ func TestWhatIsNotDescribed(t *testing.T) {
 	require.Empty(t, s.requestPage().missing)
 	delete(s.comments, string(rotation.Conflict))
 	require.Equal(t, []string{"`conflict`"}, s.errorsPage().missing)
+	require.Equal(t, []string{"`rotor_silent`"}, metricsPage(s, []telemetry.Series{{Name: "rotor_silent", Kind: "gauge"}}).missing)
 	s.types["Request"].Fields.List[0].Doc = nil
-	require.Equal(t, []string{"`SecretName`"}, s.requestPage().missing)
+	s.types["Sessions"].Fields.List[0].Doc = nil
+	require.Equal(t, []string{"`SecretName`", "`Open`", "`Hosts`"}, s.requestPage().missing)
+	s.types["Retired"].Fields.List[0].Type = ast.NewIdent("Kindful")
+	require.Contains(t, s.requestPage().missing, "Kindful", "a struct has a section, and that some words")
 }
 
-// Every field that a request or a result can have on the wire has a row.
+// Every struct that a request, a result, or what is said to a fleet can have on the wire, at any depth, has a section, and every field a row in it.
 func TestFieldsAreThere(t *testing.T) {
-	text := read(t, "request.md")
-	for _, one := range []any{rotation.Request{}, rotation.PasswordPolicy{}, rotation.Result{}, rotation.Failure{}, rotation.FormerCredential{}, rotation.Decision{}} {
-		kind := reflect.TypeOf(one)
-		for i := range kind.NumField() {
-			if field := kind.Field(i); field.IsExported() {
-				require.Contains(t, text, "| `"+field.Name+"` |", "%s.%s", kind, field.Name)
+	text, met := read(t, "request.md"), map[reflect.Type]bool{}
+	var walk func(reflect.Type)
+	walk = func(kind reflect.Type) {
+		switch kind.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array:
+			walk(kind.Elem())
+		case reflect.Map:
+			walk(kind.Key())
+			walk(kind.Elem())
+		case reflect.Struct:
+			if !strings.HasPrefix(kind.PkgPath(), "rotor/") || met[kind] {
+				return
+			}
+			met[kind] = true
+			_, section, found := strings.Cut(text, "# "+kind.Name()+"\n")
+			require.True(t, found, "%s has no section", kind)
+			section, _, _ = strings.Cut(section, "\n#")
+			for i := range kind.NumField() {
+				if field := kind.Field(i); field.IsExported() {
+					require.Contains(t, section, "| `"+field.Name+"` |", "%s.%s", kind, field.Name)
+					walk(field.Type)
+				}
 			}
 		}
 	}
+	for _, one := range []any{rotation.Request{}, rotation.Result{}, fleet.Say{}, fleet.Speed{}} {
+		walk(reflect.TypeOf(one))
+	}
+	require.Greater(t, len(met), 10)
 }
 
 var (

@@ -26,7 +26,7 @@ type structs struct {
 // readStructs reads the sources, because a program does not know its comments.
 func readStructs(root string) (*structs, error) {
 	s := &structs{types: map[string]*ast.StructType{}, comments: map[string]string{}, named: map[string]string{}}
-	for _, dir := range []string{"internal/rotation", "internal/cli"} {
+	for _, dir := range []string{"internal/rotation", "internal/fleet", "internal/cli"} {
 		paths, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
 		if err != nil {
 			return nil, err
@@ -41,7 +41,7 @@ func readStructs(root string) (*structs, error) {
 			}
 			for _, decl := range file.Decls {
 				if general, ok := decl.(*ast.GenDecl); ok {
-					s.take(general, dir == "internal/rotation")
+					s.take(general, dir)
 				}
 			}
 		}
@@ -49,14 +49,20 @@ func readStructs(root string) (*structs, error) {
 	return s, nil
 }
 
-func (s *structs) take(decl *ast.GenDecl, types bool) {
+// crosses are the structs of fleets that somebody may send; others of that package have names that rotations' have, too.
+func crosses(name string) bool { return name == "Say" || name == "Speed" }
+
+func (s *structs) take(decl *ast.GenDecl, dir string) {
 	for _, spec := range decl.Specs {
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
-			if t, ok := spec.Type.(*ast.StructType); ok && types {
+			if t, ok := spec.Type.(*ast.StructType); ok && (dir == "internal/rotation" || dir == "internal/fleet" && crosses(spec.Name.Name)) {
 				s.types[spec.Name.Name] = t
 			}
 		case *ast.ValueSpec:
+			if dir == "internal/fleet" { // has words that rotations have, too
+				continue
+			}
 			comment := spec.Doc.Text()
 			if comment == "" && len(decl.Specs) == 1 {
 				comment = decl.Doc.Text()
@@ -137,23 +143,57 @@ func typeName(t ast.Expr) string {
 	return "object"
 }
 
+// sections says what each struct of a request or a result is.
+var sections = map[string]string{
+	"Request":          "What a rotation is asked for.",
+	"PasswordPolicy":   "`Password` of a request: what new passwords look like.",
+	"Result":           "How a rotation ended. The workflow returns it, or has it in the details of the error that it fails with; so does `--output json`.",
+	"FormerCredential": "Of a result: what became of the credential that was current before.",
+	"Retired":          "Of that: what was done about it.",
+	"Sessions":         "Of that: sessions of the former credential's account, without what they do.",
+	"Usage":            "Of that: what was seen of the former credential's use, sample by sample.",
+	"Failure":          "Of a result or a status: what went wrong.",
+	"Decision":         "Of a result: what a person has decided. The updates `retry`, `rollback` and `abandon` take `{\"Reason\": \"...\"}`.",
+}
+
 func (s *structs) requestPage() *page {
 	p := newPage("Requests and results", "A request is the input of the workflow `RotateSecret`, what `starter rotate --payload` reads, and what a schedule has. Fields that are not "+
 		"known, or of a wrong type, are refused by name. Durations are Go's, like `1h30m`.")
-	p.printf("\n## Request\n")
-	s.fields(p, "Request")
-	for _, part := range []struct{ name, about string }{
-		{"PasswordPolicy", "`Password` of a request: what new passwords look like."},
-		{"Result", "How a rotation ended. The workflow returns it, or has it in the details of the error that it fails with; so does `--output json`."},
-		{"FormerCredential", "Of a result: what became of the credential that was current before."},
-		{"Retired", "Of that: what was done about it."},
-		{"Failure", "Of a result or a status: what went wrong."},
-		{"Decision", "Of a result: what a person has decided. The updates `retry`, `rollback` and `abandon` take `{\"Reason\": \"...\"}`."},
-	} {
-		p.printf("\n## %s\n\n%s\n", part.name, part.about)
-		s.fields(p, part.name)
+	for _, name := range append(s.within("Request"), s.within("Result")...) {
+		if sections[name] == "" {
+			p.missing = append(p.missing, name)
+		}
+		p.printf("\n## %s\n\n%s\n", name, sections[name])
+		s.fields(p, name)
+	}
+	p.printf("\n## Fleets\n\nThe inputs of `RotateFleet` and its parts are made by `starter fleet start` alone, and change without notice: its flags are what can be asked for " +
+		"([starter.md](starter.md)). An open fleet takes updates from whoever can send them: `pause`, `resume` and `stop` take `Say`, `speed` takes `Speed`.\n")
+	for _, name := range []string{"Say", "Speed"} {
+		p.printf("\n### %s\n", name)
+		s.fields(p, name)
 	}
 	return p
+}
+
+// within names a struct and those that its fields have, at any depth, each once, in the order of the fields.
+func (s *structs) within(name string) (list []string) {
+	var walk func(name string)
+	walk = func(name string) {
+		if s.types[name] == nil || slices.Contains(list, name) {
+			return
+		}
+		list = append(list, name)
+		for _, field := range s.types[name].Fields.List {
+			ast.Inspect(field.Type, func(n ast.Node) bool {
+				if ident, ok := n.(*ast.Ident); ok && slices.ContainsFunc(field.Names, (*ast.Ident).IsExported) {
+					walk(ident.Name)
+				}
+				return true
+			})
+		}
+	}
+	walk(name)
+	return list
 }
 
 func (s *structs) errorsPage() *page {

@@ -88,6 +88,7 @@ type Retiring struct {
 
 // Usage is what was seen of the former credential's use, sample by sample.
 type Usage struct {
+	// Samples is how often it was looked at.
 	Samples int
 	// LastSeen is when it was last seen to be used; zero: never.
 	LastSeen time.Time `json:",omitzero"`
@@ -117,6 +118,7 @@ type Retired struct {
 
 // Sessions are the open sessions of an account, without what they do.
 type Sessions struct {
+	// Open is how many there were, Hosts where they came from.
 	Open  int
 	Hosts []string `json:",omitempty"`
 	// Ended is how many of them were ended.

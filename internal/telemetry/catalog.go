@@ -40,7 +40,7 @@ func kindOf(c prometheus.Collector) string {
 }
 
 // descForm is how a description shows itself; it has no other way of being read.
-var descForm = regexp.MustCompile(`^Desc\{fqName: "(.*?)", help: "(.*)", constLabels: \{.*\}, variableLabels: \{(.*)\}\}$`)
+var descForm = regexp.MustCompile(`^Desc\{fqName: "(.*?)", help: "(.*?)", (?:unit: ".*?", )?constLabels: \{.*\}, variableLabels: \{(.*)\}\}$`)
 
 func seriesOf(c prometheus.Collector, kind string) (list []Series) {
 	out := make(chan *prometheus.Desc, 100)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,22 +28,38 @@ var programs = map[string]string{"rotor": "./starter", "rotor-worker": "./worker
 // texts go into every archive.
 var texts = []string{"LICENSE", "README.md", "SECURITY.md"}
 
+// options are what a release is asked for.
+type options struct {
+	root, out string
+	// only is one platform (os/arch), "" for all.
+	only string
+	// dirty lets the work tree have changes; such a release can't be built again.
+	dirty bool
+}
+
 func main() {
-	root := flag.String("root", ".", "the repository")
-	out := flag.String("out", "dist", "where to put the archives")
+	var o options
+	flag.StringVar(&o.root, "root", ".", "the repository")
+	flag.StringVar(&o.out, "out", "dist", "where to put the archives; those that are there are removed")
+	flag.StringVar(&o.only, "only", "", "build for one platform only, like linux/amd64")
+	flag.BoolVar(&o.dirty, "dirty", false, "build although the work tree has changes or files that are not committed")
 	flag.Parse()
-	if err := release(*root, *out); err != nil {
+	if err := release(o); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
 }
 
-func release(root, out string) error {
-	version, err := git(root, "describe", "--always", "--dirty")
+func release(o options) error {
+	wanted, err := chosen(o.only)
 	if err != nil {
 		return err
 	}
-	seconds, err := git(root, "log", "-1", "--format=%ct")
+	version, err := versionOf(o.root, o.dirty)
+	if err != nil {
+		return err
+	}
+	seconds, err := git(o.root, "log", "-1", "--format=%ct")
 	if err != nil {
 		return err
 	}
@@ -50,22 +67,69 @@ func release(root, out string) error {
 	if err != nil {
 		return fmt.Errorf("time of the commit: %w", err)
 	}
-	if strings.HasSuffix(version, "-dirty") {
-		return errors.New("the work tree has changes that are not committed: what would be built could not be built again")
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := empty(o.out); err != nil {
 		return err
 	}
 	var names []string
-	for _, p := range platforms {
+	for _, p := range wanted {
 		name := fmt.Sprintf("rotor-%s-%s.tar.gz", version, p)
-		if err := one(root, filepath.Join(out, name), version, time.Unix(at, 0).UTC(), p); err != nil {
+		if err := one(o.root, filepath.Join(o.out, name), version, time.Unix(at, 0).UTC(), p); err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}
 		names = append(names, name)
-		fmt.Println(filepath.Join(out, name))
+		fmt.Println(filepath.Join(o.out, name))
 	}
-	return checksums(out, names)
+	return checksums(o.out, names)
+}
+
+// chosen are the platforms to build for.
+func chosen(only string) ([]platform, error) {
+	if only == "" {
+		return platforms, nil
+	}
+	var known []string
+	for _, p := range platforms {
+		if only == p.os+"/"+p.arch {
+			return []platform{p}, nil
+		}
+		known = append(known, p.os+"/"+p.arch)
+	}
+	return nil, fmt.Errorf("-only %s: no such platform; there are %s", only, strings.Join(known, ", "))
+}
+
+// versionOf names the commit: the same in every clone, however many objects it has.
+func versionOf(root string, dirty bool) (string, error) {
+	version, err := git(root, "describe", "--always", "--abbrev=12")
+	if err != nil {
+		return "", err
+	}
+	changes, err := git(root, "status", "--porcelain")
+	switch {
+	case err != nil:
+		return "", err
+	case changes == "":
+		return version, nil
+	case dirty:
+		return version + "-dirty", nil
+	}
+	return "", fmt.Errorf("the work tree has changes or files that are not committed, so that what would be built could not be built again: commit or remove them, or give -dirty\n%s", changes)
+}
+
+// empty makes the folder, and takes away what an earlier release has left in it.
+func empty(out string) error {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(out, "rotor-*.tar.gz"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(old, filepath.Join(out, "SHA256SUMS")) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // one makes one platform's archive.

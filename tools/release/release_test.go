@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -67,6 +68,74 @@ func TestMaterials(t *testing.T) {
 	}
 	if !bytes.Equal(content, bill()) {
 		t.Fatal("two bills of the same program differ")
+	}
+}
+
+// The version is the commit's, in a shallow clone, too; changed and unknown files are refused, unless that was asked for.
+func TestVersion(t *testing.T) {
+	root := t.TempDir()
+	run := func(args ...string) string {
+		t.Helper()
+		said, err := git(root, append([]string{"-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main"}, args...)...)
+		check(t, err)
+		return said
+	}
+	run("init", "--quiet")
+	check(t, os.WriteFile(filepath.Join(root, "a"), nil, 0o600))
+	check(t, os.WriteFile(filepath.Join(root, ".gitignore"), []byte("dist\n"), 0o600))
+	run("add", "--all")
+	run("commit", "--quiet", "--message", "one")
+	commit := run("rev-parse", "HEAD")
+	version := func(dirty bool) string {
+		t.Helper()
+		v, err := versionOf(root, dirty)
+		check(t, err)
+		return v
+	}
+	if got := version(false); got != commit[:12] {
+		t.Fatalf("got %s of %s", got, commit)
+	}
+	check(t, os.WriteFile(filepath.Join(root, "dist"), nil, 0o600))
+	if got := version(false); got != commit[:12] {
+		t.Fatalf("an ignored file: got %s of %s", got, commit)
+	}
+	for name, content := range map[string]string{"b": "a file that is not known", "a": "a change"} {
+		check(t, os.WriteFile(filepath.Join(root, name), []byte(content), 0o600))
+		if _, err := versionOf(root, false); err == nil || !strings.Contains(err.Error(), "not committed") || !strings.Contains(err.Error(), name) {
+			t.Fatalf("%s: got %v", content, err)
+		}
+		if got := version(true); got != commit[:12]+"-dirty" {
+			t.Fatalf("%s: got %s", content, got)
+		}
+		run("stash", "--quiet", "--include-untracked")
+	}
+}
+
+// One platform can be chosen; the folder has nothing of an earlier release.
+func TestWhatIsBuilt(t *testing.T) {
+	all, err := chosen("")
+	check(t, err)
+	if len(all) != 4 {
+		t.Fatalf("got %v", all)
+	}
+	only, err := chosen("linux/amd64")
+	check(t, err)
+	if len(only) != 1 || only[0].String() != "linux-amd64" {
+		t.Fatalf("got %v", only)
+	}
+	if _, err := chosen("plan9/386"); err == nil || !strings.Contains(err.Error(), "darwin/arm64") {
+		t.Fatalf("got %v", err)
+	}
+	out := filepath.Join(t.TempDir(), "dist")
+	check(t, empty(out))
+	for _, name := range []string{"rotor-old-linux-amd64.tar.gz", "SHA256SUMS", "notes"} {
+		check(t, os.WriteFile(filepath.Join(out, name), nil, 0o600))
+	}
+	check(t, empty(out))
+	left, err := os.ReadDir(out)
+	check(t, err)
+	if len(left) != 1 || left[0].Name() != "notes" {
+		t.Fatalf("got %v", left)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestTheFileLoads(t *testing.T) {
 	require.Equal(t, []string{"postgresql", "setup", "temporal", "temporal-namespace", "temporal-schema", "temporal-ui", "worker"},
 		slices.Sorted(maps.Keys(load(t).Services)))
 	all := load(t, "*")
-	require.Equal(t, []string{"mysql", "postgresql", "schedule", "setup", "simulator", "temporal", "temporal-namespace", "temporal-schema", "temporal-ui", "worker"},
+	require.Equal(t, []string{"mysql", "postgresql", "schedule-billing", "schedule-shop", "setup", "simulator", "temporal", "temporal-namespace", "temporal-schema", "temporal-ui", "worker"},
 		slices.Sorted(maps.Keys(all.Services)))
 	for name, service := range all.Services {
 		require.NotContains(t, service.Image, "auto-setup", "it is deprecated")
@@ -155,10 +156,25 @@ func TestAddresses(t *testing.T) {
 	require.Contains(t, simulator, "--listen=0.0.0.0:"+project.Services["simulator"].Ports[0].Published)
 	require.Contains(t, simulator, "--mysql="+at("mysql"))
 	require.Equal(t, *worker.Environment["ALIBABA_CLOUD_ACCESS_KEY_ID"], *project.Services["simulator"].Environment["ALIBABA_CLOUD_ACCESS_KEY_ID"])
-	require.Contains(t, project.Services["schedule"].Command, strings.TrimPrefix(simulator[len(simulator)-1], "--secret="), "the schedule is of the secret that is made")
+	made, scheduled := []string{}, []string{}
+	for _, flag := range simulator {
+		if name, found := strings.CutPrefix(flag, "--secret="); found {
+			made = append(made, name)
+		}
+	}
+	for name, service := range project.Services {
+		if strings.HasPrefix(name, "schedule-") {
+			scheduled = append(scheduled, service.Command[2])
+			require.Equal(t, "schedule-"+service.Command[2], name)
+			require.Contains(t, service.Command, "--every=1m")
+		}
+	}
+	require.Len(t, made, 2)
+	require.ElementsMatch(t, made, scheduled, "all secrets that are made have a schedule")
 	var settings config.Worker
 	settings.Settings() // defaults
 	require.Greater(t, time.Duration(*worker.StopGracePeriod), settings.StopTimeout)
+	require.Contains(t, text(t, "docs/operations.md"), "`stop_grace_period` in Compose: "+strconv.Itoa(int(time.Duration(*worker.StopGracePeriod).Seconds()))+"s)")
 }
 
 // Without the demo the worker takes the cloud's own addresses and keys: nothing has to be taken out of the file.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -107,6 +108,7 @@ func TestManifests(t *testing.T) {
 	require.True(t, c.SecurityContext.ReadOnlyRootFilesystem)
 	require.False(t, c.SecurityContext.AllowPrivilegeEscalation)
 
+	require.Contains(t, text(t, "docs/operations.md"), "(`terminationGracePeriodSeconds` in Kubernetes: "+strconv.Itoa(pod.TerminationGracePeriodSeconds)+",")
 	env, known := k.settings(t), variables()["rotor-worker"]
 	for name := range env {
 		require.True(t, known[name], "the worker knows no %s", name)

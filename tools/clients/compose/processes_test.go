@@ -36,8 +36,8 @@ type house struct {
 	places map[string]string
 }
 
-// The services of all profiles start one after the other as the file says, with its own command lines and variables, and the schedule
-// of the demo rotates its secret within two minutes. Temporal keeps its things in memory here, not in PostgreSQL.
+// The services of all profiles start one after the other as the file says, with its own command lines and variables, and the schedules
+// of the demo rotate their secrets within two minutes. Temporal keeps its things in memory here, not in PostgreSQL.
 func TestTheSameProcesses(t *testing.T) {
 	database, err := mysqld.Start(t.Context(), mysqld.Options{})
 	require.NoError(t, err)
@@ -67,13 +67,13 @@ func TestTheSameProcesses(t *testing.T) {
 			require.Equal(t, "default", server.Namespace, "what temporal-namespace makes")
 			h.places["temporal:7233"] = server.Address
 		case "temporal-namespace":
-			require.Contains(t, strings.Join(service.Command, " "), "--namespace default")
+			h.makesNamespace(service)
 		case "worker":
 			h.stays(service, "http://"+h.places["0.0.0.0:9090"]+"/readyz")
 		case "simulator":
 			h.stays(service, "http://"+h.places["0.0.0.0:8085"]+"/")
 		default: // it ends
-			require.Contains(t, []string{"setup", "schedule"}, name, "a service that this test does not know")
+			require.Contains(t, []string{"setup", "schedule-shop", "schedule-billing"}, name, "a service that this test does not know")
 			said, err := h.command(service).CombinedOutput()
 			require.NoError(t, err, "%s: %s", name, said)
 		}
@@ -84,13 +84,41 @@ func TestTheSameProcesses(t *testing.T) {
 	}
 	// docker compose exec worker rotor describe ...
 	worker := project.Services["worker"]
-	require.True(t, h.within(func() bool {
-		inside := worker
-		inside.Command = types.ShellCommand{"rotor", "describe", "shop", "--region=cn-hangzhou", "--output=json"}
-		said, _ := h.command(inside).Output() // exit 1 as long as there was no rotation
-		var last struct{ Outcome, Strategy, Account string }
-		return json.Unmarshal(said, &last) == nil && last.Outcome == "Rotated"
-	}), "no rotation by the schedule of the demo")
+	for secret, strategy := range map[string]string{"shop": "dual-account", "billing": "single-user"} {
+		var last struct {
+			Outcome string
+			Result  struct{ Strategy string }
+		}
+		require.True(t, h.within(func() bool {
+			inside := worker
+			inside.Command = types.ShellCommand{"rotor", "describe", secret, "--region=cn-hangzhou", "--output=json"}
+			said, _ := h.command(inside).Output() // exit 1 as long as there was no rotation
+			return json.Unmarshal(said, &last) == nil && last.Outcome == "Rotated"
+		}), "no rotation of %s by the schedule of the demo", secret)
+		require.Equal(t, strategy, last.Result.Strategy, secret)
+	}
+}
+
+// makesNamespace runs the line that makes the namespace with a Temporal CLI against the server: as it stands, where the namespace is there
+// already, and for another one that is not, twice, as when the service is started again.
+func (h *house) makesNamespace(service types.ServiceConfig) {
+	h.t.Helper()
+	cli, err := temporal.Binary(h.t.Context(), nil)
+	require.NoError(h.t, err)
+	line := service.Command[len(service.Command)-1]
+	require.Equal(h.t, 2, strings.Count(line, "--namespace default"))
+	address := strings.Replace(*service.Environment["TEMPORAL_ADDRESS"], "temporal:7233", h.places["temporal:7233"], 1)
+	run := func(line string) string {
+		command := exec.Command(service.Entrypoint[0], append(slices.Clone([]string(service.Entrypoint[1:])), line)...)
+		command.Env = []string{"HOME=" + h.t.TempDir(), "PATH=" + filepath.Dir(cli) + ":/usr/bin:/bin", "TEMPORAL_ADDRESS=" + address}
+		said, err := command.CombinedOutput()
+		require.NoError(h.t, err, string(said))
+		return string(said)
+	}
+	require.Contains(h.t, run(line), "default")
+	other := strings.ReplaceAll(line, "--namespace default", "--namespace other")
+	run(other)
+	require.Regexp(h.t, `(?m)RetentionTtl\s+720h`, run(other))
 }
 
 // order gives the services so that each comes after those that it waits for.
