@@ -151,3 +151,23 @@ func TestRotateASet(t *testing.T) {
 	require.Equal(t, cli.ExitRefused, none.code)
 	require.Contains(t, none.stderr, "no entry has label team=c")
 }
+
+func TestGravestExitCodeOfASet(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		codes []int
+		want  int
+	}{
+		"none":                    {nil, cli.ExitOK},
+		"all well":                {[]int{cli.ExitOK, cli.ExitOK}, cli.ExitOK},
+		"one not retired":         {[]int{cli.ExitOK, cli.ExitNotRetired}, cli.ExitNotRetired},
+		"not retired and refused": {[]int{cli.ExitNotRetired, cli.ExitRefused}, cli.ExitRefused},
+		"refused and rolled back": {[]int{cli.ExitRefused, cli.ExitRolledBack, cli.ExitNotRetired}, cli.ExitRolledBack},
+		"one is parked":           {[]int{cli.ExitRolledBack, cli.ExitParked, cli.ExitNotRetired}, cli.ExitParked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.want, cli.Gravest(c.codes))
+		})
+	}
+}

@@ -251,9 +251,10 @@ func (c *rotateCall) tally(reports []Report) string {
 	return counted(len(reports), "secret") + ": " + strings.Join(words, ", ")
 }
 
-// gravest is the exit code of a set: a person has to decide, something was rolled back, something was refused, or all is well.
+// gravest is the exit code of a set, in the order that fleets have: a person has to decide, something was rolled back, something was
+// refused, a former credential may still log in, or all is well.
 func gravest(codes []int) int {
-	for _, code := range []int{ExitParked, ExitRolledBack, ExitRefused} {
+	for _, code := range []int{ExitParked, ExitRolledBack, ExitRefused, ExitNotRetired} {
 		if slices.Contains(codes, code) {
 			return code
 		}
