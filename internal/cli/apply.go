@@ -287,10 +287,13 @@ func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *s
 }
 
 // failure says why a step can't be done; "" if it can.
-func (c *connection) failure(s *schedules.Step) string {
+func (c *applyCall) failure(s *schedules.Step) string {
 	switch {
 	case s.Err == nil:
 		return ""
+	case errors.Is(s.Err, schedules.ErrUnknownKeeper):
+		return "its note, which said by what it is kept, was overwritten (a pause in the Web UI), and it was changed since it was made; " +
+			"if no manifest and nobody else wants it, delete it with: " + c.command("delete", s.Request)
 	case errors.Is(s.Err, schedules.ErrForeign):
 		return "the schedule " + s.ID() + " exists, and starts something else than rotations; delete it, or give it another id"
 	}

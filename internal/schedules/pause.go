@@ -72,10 +72,14 @@ func none(err error) error {
 	return err
 }
 
-// recordOf reads a schedule's record: that of the note, else that of the memo.
+// recordOf reads a schedule's record: that of the note, else that of the memo. The memo is that of the first who made the schedule: of one
+// that was changed since, it may name another, and nothing is known then.
 func (c *Client) recordOf(d *client.ScheduleDescription) *Record {
 	if _, r := readNote(d.Schedule.State.Note); r != nil {
 		return r
+	}
+	if d.Info.LastUpdateAt.After(d.Info.CreatedAt) {
+		return nil
 	}
 	r, _ := readMemo(c.converter(), d.Memo)
 	return r

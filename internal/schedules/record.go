@@ -2,6 +2,7 @@ package schedules
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -42,6 +43,11 @@ func (r Record) KeptBy() string {
 		return "starter schedule"
 	}
 	return "nobody"
+}
+
+// madeBy says whether a manifest of one of these names made the schedule.
+func (r *Record) madeBy(names []string) bool {
+	return r != nil && r.Made == MadeByManifest && slices.Contains(names, r.Manifest)
 }
 
 // identity names the secret, in the memo only: a note is never encrypted.
