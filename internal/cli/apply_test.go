@@ -259,7 +259,7 @@ rotations:
     window: between 01:00 and 05:00 on sun -> none
     time zone: Europe/Berlin -> Europe/Paris
     jitter: 0s -> 10m
-    catch-up window: 1h30m -> 181d
+    catch-up window: 1h30m -> 184d
     task queue: rotor -> rotor-eu
     request, Grace: 1h0m0s -> 48h0m0s
     request, OnFailure: rollback -> park

@@ -102,13 +102,14 @@ func (r Rule) Gaps() (shortest, longest time.Duration) {
 	return r.Every, r.Every
 }
 
-// CatchUp is how much later a rotation may start that was missed: until the next is due, or until the window closes.
+// CatchUp is how much later a rotation may start that was missed: until the window closes, or until the next is due, for the longest time
+// that a calendar leaves between two. Of several that were missed, one runs: the others are skipped beside it.
 func (r Rule) CatchUp() time.Duration {
 	if r.Window != nil {
 		return r.startable()
 	}
-	shortest, _ := r.Gaps()
-	return shortest
+	_, longest := r.Gaps()
+	return longest
 }
 
 // Phase gives the offset from 1970 at which the intervals begin, so that the first rotation comes one interval from now, or as late
