@@ -295,9 +295,14 @@ func (c *applyCall) failure(s *schedules.Step) string {
 		return "its note, which said by what it is kept, was overwritten (a pause in the Web UI), and it was changed since it was made; " +
 			"if no manifest and nobody else wants it, delete it with: " + c.command("delete", s.Request)
 	case errors.Is(s.Err, schedules.ErrForeign):
-		return "the schedule " + s.ID() + " exists, and starts something else than rotations; delete it, or give it another id"
+		return foreign(s.ID()) + "; delete it, or give it another id"
 	}
 	return "Temporal answered " + code(s.Err)
+}
+
+// foreign says what stands in the way.
+func foreign(id string) string {
+	return "the schedule " + id + " exists, and starts something else than rotations"
 }
 
 // signs of what becomes of a schedule.
