@@ -142,6 +142,9 @@ func TestLeastIntervals(t *testing.T) {
 		require.Empty(t, recurrence.Rule{Every: least}.Problems(recurrence.Bounds{}, provider))
 		require.Len(t, recurrence.Rule{Every: least - time.Second}.Problems(recurrence.Bounds{}, provider), 1)
 		require.Empty(t, recurrence.Rule{Every: time.Minute}.Problems(recurrence.Bounds{Lowered: time.Minute}, provider), "lowered")
+		raised, _ := recurrence.Bounds{Lowered: 30 * day}.Least(provider)
+		require.Equal(t, want, raised, "what is longer than the bound does not lower it")
+		require.Len(t, recurrence.Rule{Every: want - time.Hour}.Problems(recurrence.Bounds{Lowered: 2 * want}, provider), 1)
 		require.Empty(t, recurrence.Rule{Every: recurrence.MaxInterval}.Problems(recurrence.Bounds{}, provider))
 		require.Len(t, recurrence.Rule{Every: recurrence.MaxInterval + time.Second}.Problems(recurrence.Bounds{}, provider), 1)
 	}
