@@ -59,6 +59,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"interval AWS does not bear":   {line: "schedule x -r y -s aws-secrets-manager --every 9m", says: []string{"--every 9m is less than", "one new version of a secret per 10m", "wanted: 1h to 365d"}},
 		"interval above the bound":     {line: "schedule x -r y --every 366d", says: []string{"out of range: 21h to 365d"}},
 		"bound that is none":           {line: "schedule x -r y --every 2h", hows: []how{withEnv("ROTOR_MIN_INTERVAL=soon")}, says: []string{"ROTOR_MIN_INTERVAL"}},
+		"jitter KMS does not bear":     {line: "schedule x -r y --every 21h --jitter 20h", says: []string{"--jitter 20h is more than the store's versions bear", "KMS keeps ten", "at least 23h30m"}},
 		"jitter beyond the interval":   {line: "schedule x -r y --every 2d --jitter 2d", says: []string{"--jitter 2d is not shorter than the interval of 2d"}},
 		"delete and an interval":       {line: "schedule x -r y --every 2h --delete", says: []string{"--delete goes with"}},
 		"validate without a file":      {line: "validate", says: []string{"--file is missing"}},

@@ -152,7 +152,7 @@ func (r *reading) document(f *yamlfile.File, root ast.Node) {
 			}
 		},
 		"defaults": func(e yamlfile.Entry) {
-			f.Fields(e.Key, e.Node, reader(defaults, f, "", rotationFields()))
+			readFields(defaults, f, e.Key, e.Node, "", rotationFields())
 		},
 		"rotations": func(e yamlfile.Entry) { entries = &e },
 	})
@@ -173,7 +173,7 @@ func (r *reading) document(f *yamlfile.File, root ast.Node) {
 	for _, item := range f.List(*entries, "a list with one entry for each secret") {
 		d := defaults.copy()
 		d.at["secret"] = place{f, item}
-		f.Fields("an entry", item, reader(d, f, "", append(rotationFields(), secretField)))
+		readFields(d, f, "an entry", item, "", append(rotationFields(), secretField))
 		if !yamlfile.IsMapping(item) {
 			continue
 		}
@@ -200,11 +200,8 @@ func (r *reading) check(d *draft, f *yamlfile.File, item ast.Node) (Rotation, bo
 	case !there:
 		d.wrong("schedule", "missing; wanted: one like {every: 30d}")
 	default:
-		problems := one.Rule.PartProblems(r.Bounds, provider)
-		if !d.broken {
-			problems = append(d.clocks(), one.Rule.Problems(r.Bounds, provider)...)
-		}
-		for _, problem := range problems {
+		unread := func(field string) bool { return d.unread["schedule."+field] }
+		for _, problem := range one.Rule.PartProblems(r.Bounds, provider, unread) {
 			d.wrong(strings.TrimSuffix("schedule."+problem.Field, "."), problem.Text)
 		}
 	}
@@ -220,7 +217,7 @@ func (r *reading) check(d *draft, f *yamlfile.File, item ast.Node) (Rotation, bo
 	if len(wrong) > 0 {
 		return one, false
 	}
-	if shortest, _ := one.Rule.Gaps(); !d.broken && one.Request.Strategy != rotation.SingleUser && shortest > 0 && shortest <= one.Request.GraceTime() {
+	if shortest, _ := one.Rule.Gaps(); one.Request.Strategy != rotation.SingleUser && shortest > 0 && shortest <= one.Request.GraceTime() {
 		at := d.place("schedule.every")
 		line, column := yamlfile.Place(at.node)
 		r.manifest.Warnings = append(r.manifest.Warnings, yamlfile.Problem{File: at.file.Name, Line: line, Column: column,

@@ -153,6 +153,18 @@ rotations:
   - secret: arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders/db-AbCdEf
     region: eu-west-1
     schedule: {every: 30d}
+  - secret: five
+    schedule: {every: soon, window: {from: 01:00, to: 01:05}}
+  - secret: six
+    schedule: {every: 30h, jitter: 40h, foo: 1, window: {from: 01:00}}
+  - secret: seven
+    schedule: {calendar: {daysOfMonth: [30], months: [2], at: x}, every: 30d, window: {from: x}}
+  - secret: eight
+    schedule: {evry: 30d, timeZone: UTC, window: {frm: 01:00, to: 05:00}}
+  - secret: nine
+    schedule: &shared {every: soon}
+  - secret: ten
+    schedule: *shared
 `)
 	require.Equal(t, []string{
 		"stdin:5:18: schedule.calendar.daysOfMonth: 32 is out of range: 1 to 31",
@@ -165,6 +177,23 @@ rotations:
 		"stdin:10:27: schedule.calendar.daysOfMonth: 0 is out of range: 1 to 31",
 		"stdin:10:57: schedule.timeZone: no time zone of that name is known; wanted: one like Europe/Berlin or UTC",
 		"stdin:11:5: store: alibaba-kms, but the ARN is that of a secret in another store; wanted: aws-secrets-manager, or a named store",
+		"stdin:15:16: every: no interval; wanted: days, hours, minutes or seconds, like 30d, 12h or 1d12h",
+		"stdin:15:29: schedule.window: it is too short: wanted at least 10m",
+		"stdin:17:16: schedule.every: 1d6h does not fit a window; wanted: whole days, like 4d",
+		"stdin:17:28: schedule.jitter: 1d16h is not shorter than the interval of 1d6h",
+		"stdin:17:41: foo: unknown field; known: calendar, every, jitter, timeZone, window",
+		"stdin:17:49: schedule.window.to: missing; wanted: a time of day, like 03:00",
+		"stdin:19:16: schedule.calendar: there is an interval (every), too; wanted: one of them",
+		"stdin:19:16: schedule.calendar: it does not come up at least once a year",
+		"stdin:19:59: at: no time of day; wanted: one like 03:00",
+		"stdin:19:79: schedule.window: a calendar says the hour itself; a window goes with every",
+		"stdin:19:79: schedule.window.to: missing; wanted: a time of day, like 03:00",
+		"stdin:19:88: from: no time of day; wanted: one like 03:00",
+		// What an unknown name may have been meant for is not called missing, too.
+		"stdin:21:16: evry: unknown field; did you mean every?",
+		"stdin:21:51: frm: unknown field; did you mean from?",
+		// The same schedule, through an alias, has the same problem, and no other.
+		"stdin:23:24: every: no interval; wanted: days, hours, minutes or seconds, like 30d, 12h or 1d12h",
 	}, problems)
 }
 

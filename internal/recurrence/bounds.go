@@ -63,3 +63,15 @@ func (b Bounds) problem(shortest, longest time.Duration, provider string) string
 	}
 	return fmt.Sprintf("%s is out of range: %s to %s", IntervalText(shortest), IntervalText(least), IntervalText(MaxInterval))
 }
+
+// jitterProblem says what is wrong with starts that come up to jitter later than an interval says: they may be closer to each other than that.
+func (b Bounds) jitterProblem(every, jitter time.Duration, provider string) string {
+	least, why := b.Least(provider)
+	most := failedVersions*every - failedWeek
+	if provider != rotation.StoreAlibabaKMS || why == "" || every < least || jitter <= most {
+		return ""
+	}
+	return fmt.Sprintf("%s is more than the store's versions bear with rotations every %s: KMS keeps ten, and the %d that may fail in a week then push out the "+
+		"previous one; wanted: at most %s, or an interval of at least %s", IntervalText(jitter), IntervalText(every), failedVersions+1, IntervalText(most),
+		IntervalText(((failedWeek+jitter)/failedVersions + time.Second - 1).Truncate(time.Second)))
+}
