@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 
 	"rotor/internal/recurrence"
@@ -58,6 +59,18 @@ func (d *draft) wrong(field, text string) {
 // requestWords are the fields of a request as a manifest names them.
 var requestWords = strings.NewReplacer("SecretName", "secret", "RegionId", "region", "InstanceId", "instanceId",
 	"RetireFormer", "retireFormer", "RetireWhenIdle", "retireWhenIdle", "EndSessions", "endSessions")
+
+// withoutValue is what is wrong with a field of a request, without the value that it begins with: that may be a password in the wrong place, and
+// messages stand in logs.
+func withoutValue(problem *rotation.Error, of rotation.Request) string {
+	if quoted, err := strconv.QuotedPrefix(problem.Text); err == nil {
+		return "it" + strings.TrimPrefix(problem.Text, quoted)
+	}
+	if rest, found := strings.CutPrefix(problem.Text, of.RegionId+","); found && problem.Field == "RegionId" {
+		return "it is another," + rest
+	}
+	return problem.Text
+}
 
 // fieldOf gives the manifest's field for one of a request.
 func fieldOf(name string) string {

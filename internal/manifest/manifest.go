@@ -193,7 +193,7 @@ func (r *reading) check(d *draft, f *yamlfile.File, item ast.Node) (Rotation, bo
 	named := true
 	for _, problem := range wrong {
 		named = named && !slices.Contains([]string{"SecretName", "RegionId", "Store"}, problem.Field)
-		d.wrong(fieldOf(problem.Field), requestWords.Replace(problem.Text))
+		d.wrong(fieldOf(problem.Field), requestWords.Replace(withoutValue(problem, d.request)))
 	}
 	provider := cmp.Or(r.Providers[one.Request.Store], one.Request.Store)
 	switch _, there := d.at["schedule"]; {

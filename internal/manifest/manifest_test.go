@@ -114,8 +114,8 @@ rotations:
 	require.Equal(t, []string{
 		"stdin:1:1: name: no manifest's name; wanted: letters, digits and ._/-, 63 at most",
 		"stdin:4:3: stoer: unknown field; did you mean store?",
-		`stdin:8:5: strategy: "triple" is unknown; known: dual-account, single-user, dual-password`,
-		`stdin:10:5: region: "EU 1" is no region: lower-case letters, digits and dashes, like cn-hangzhou`,
+		"stdin:8:5: strategy: it is unknown; known: dual-account, single-user, dual-password",
+		"stdin:10:5: region: it is no region: lower-case letters, digits and dashes, like cn-hangzhou",
 		"stdin:11:5: secret: missing; wanted: the secret's name",
 		"stdin:13:16: schedule.every: 20h is less than the store's versions bear: KMS keeps ten, and the 9 that a week of failing rotations would add push out the previous one; wanted: 21h to 365d",
 		"stdin:16:16: schedule.every: 5m is less than the store's versions bear: Secrets Manager bears one new version of a secret per 10m; wanted: 1h to 365d",
@@ -128,13 +128,55 @@ rotations:
 		"stdin:30:16: schedule.every: 1d12h does not fit a window; wanted: whole days, like 4d",
 		"stdin:32:16: length: wanted: a whole number of at least 8",
 		"stdin:34:15: password: wanted: fields with values",
-		`stdin:36:5: onFailure: "pray" is unknown; known: rollback, park`,
+		"stdin:36:5: onFailure: it is unknown; known: rollback, park",
 		"stdin:38:5: paused: wanted: true or false",
 		"stdin:39:5: secret: one of alibaba-kms in eu-central-1 has an entry already, at stdin:7; wanted: one entry for each secret",
 		"stdin:41:14: labels: password: nothing secret goes into a manifest; wanted: a label to choose entries by, like team",
 		"stdin:43:5: secret: the field is there twice; wanted: one (the other stands in line 42)",
 	}, problems)
 	require.NotContains(t, strings.Join(problems, "\n"), "hunter2", "what may be a password is not quoted")
+}
+
+// Wherever somebody puts a password, it is not in the message, which may be in a log that many read.
+func TestPasswordsInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	const canary = `hunter2 \"Zx%s`
+	const value = `"` + canary + `"`
+	fields := []string{"store", "region", "instanceId", "strategy", "schedule", "password", "onFailure", "grace", "patience", "proof", "adoptStandby",
+		"acceptPasswordHistory", "retireFormer", "retireWhenIdle", "endSessions", "network", "owner", "labels", "paused",
+		"schedule.every", "schedule.calendar", "schedule.timeZone", "schedule.window", "schedule.jitter", "schedule.calendar.at", "schedule.calendar.months",
+		"schedule.calendar.daysOfMonth", "schedule.calendar.daysOfWeek", "schedule.window.from", "schedule.window.to", "schedule.window.daysOfWeek",
+		"password.length", "password.source", "password.requireEachIncludedType", "labels.team", "nosuch", "secret"}
+	for _, field := range fields {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			parts := strings.Split(field, ".")
+			text := parts[len(parts)-1] + ": " + value
+			for i := len(parts) - 2; i >= 0; i-- {
+				text = parts[i] + ": {" + text + "}"
+			}
+			for _, other := range []string{"secret: a", "region: r-1", "schedule: {every: 30d}"} {
+				if name, _, _ := strings.Cut(other, ":"); name != parts[0] {
+					text += ", " + other
+				}
+			}
+			m, problems := read("rotations: [{" + text + "}]\n")
+			all := strings.Join(problems, "\n")
+			if field == "instanceId" {
+				require.NotContains(t, all, "hunter2")
+				return // it takes any text
+			}
+			require.Nil(t, m)
+			require.NotEmpty(t, problems)
+			require.Contains(t, all, parts[len(parts)-1])
+			for _, part := range []string{"hunter2", "Zx%s"} {
+				require.NotContains(t, all, part)
+			}
+		})
+	}
+	_, problems := read("rotations: [{secret: 'acs:kms:cn-x:1:secret/b', region: hunter2, schedule: {every: 30d}}]\n")
+	require.Len(t, problems, 1)
+	require.NotContains(t, problems[0], "hunter2")
 }
 
 // A part of a schedule that can't be read does not hide what is wrong with the others.
@@ -222,13 +264,13 @@ func TestProblems(t *testing.T) {
 		"unknown field":              {one + "rotation: []\n", "stdin:2:1: rotation: unknown field; did you mean rotations?"},
 		"no region":                  {"rotations: [{secret: a, schedule: {every: 30d}}]\n", "stdin:1:14: region: missing; wanted: a region like cn-hangzhou"},
 		"no schedule":                {"rotations: [{secret: a, region: r-1}]\n", "stdin:1:14: schedule: missing; wanted: one like {every: 30d}"},
-		"another region in the ARN":  {entry("schedule: {every: 30d}") + "  - {secret: 'acs:kms:cn-x:1:secret/b', region: r-1, schedule: {every: 30d}}\n", "stdin:3:41: region: r-1, but the ARN in secret says cn-x"},
+		"another region in the ARN":  {entry("schedule: {every: 30d}") + "  - {secret: 'acs:kms:cn-x:1:secret/b', region: r-1, schedule: {every: 30d}}\n", "stdin:3:41: region: it is another, but the ARN in secret says cn-x"},
 		"a partial ARN":              {"rotations: [{secret: 'arn:aws:secretsmanager:r-1:1:secret:b', region: r-1, schedule: {every: 30d}}]\n", "stdin:1:14: secret: an incomplete ARN"},
 		"unknown field of a rule":    {entry("schedule: {evry: 30d}"), "stdin:2:41: evry: unknown field; did you mean every?"},
 		"password length":            {entry("schedule: {every: 30d}, password: {length: 200}"), "stdin:2:54: password.length: 200 is out of range: 8 to 128"},
-		"retirement":                 {entry("schedule: {every: 30d}, retireFormer: soon"), `stdin:2:54: retireFormer: "soon" is unknown; wanted: never, now, or a Go duration like 24h`},
+		"retirement":                 {entry("schedule: {every: 30d}, retireFormer: soon"), "stdin:2:54: retireFormer: it is unknown; wanted: never, now, or a Go duration like 24h"},
 		"when idle, and never":       {entry("schedule: {every: 30d}, retireWhenIdle: true"), "stdin:2:54: retireWhenIdle: says how retireFormer is to be done; give that, too"},
-		"grace":                      {entry("schedule: {every: 30d}, grace: long"), `stdin:2:54: grace: "long" is no duration`},
+		"grace":                      {entry("schedule: {every: 30d}, grace: long"), "stdin:2:54: grace: it is no duration"},
 		"network":                    {entry("schedule: {every: 30d}, network: 'a b'"), "stdin:2:54: network: no task queue's name"},
 		"owner":                      {entry("schedule: {every: 30d}, owner: 'a\"b'"), "stdin:2:54: owner: wanted: a name or an address"},
 		"label's name":               {entry("schedule: {every: 30d}, labels: {a b: c}"), "labels: no label's name"},
