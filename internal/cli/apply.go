@@ -243,7 +243,7 @@ func (c *applyCall) plan(ctx context.Context, steps []schedules.Step, _ *schedul
 			code = ExitRefused
 		}
 	}
-	if c.output.value != outputTable {
+	if !c.output.forPeople() {
 		return errors.Join(c.print(c.output, r), exit(code))
 	}
 	for _, one := range r.Steps {
@@ -262,7 +262,7 @@ func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *s
 	err := keeper.Apply(ctx, steps, func(s *schedules.Step) {
 		before := len(r.Steps)
 		r.add(s, c.failure(s))
-		if c.output.value == outputTable && len(r.Steps) > before {
+		if c.output.forPeople() && len(r.Steps) > before {
 			bar.line("%s", c.stepText(r.Steps[before]))
 		}
 		bar.show(r.Created+r.Changed+r.Deleted+r.Unchanged+r.Failed, len(steps))
@@ -279,7 +279,7 @@ func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *s
 		code = ExitRefused
 	}
 	r.sort()
-	if c.output.value != outputTable {
+	if !c.output.forPeople() {
 		return errors.Join(c.print(c.output, r), exit(code))
 	}
 	c.printf("Applied: %s.\n", r.counts(false))

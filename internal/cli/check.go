@@ -204,8 +204,8 @@ func (c *checkCall) tell(checks []SecretCheck) error {
 	if !report.Fine {
 		code = ExitRefused
 	}
-	if c.output.value == outputJSON {
-		return errors.Join(c.printJSON(report), exit(code))
+	if !c.output.forPeople() {
+		return errors.Join(c.print(c.output, report), exit(code))
 	}
 	fine := 0
 	for i, one := range checks {

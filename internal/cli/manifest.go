@@ -125,7 +125,7 @@ func (a *app) readManifest(m *manifestFlags, output *word) (*manifest.Manifest, 
 		a.places(found.Warnings, "warning: ")
 		return found, nil
 	}
-	if output.value != outputJSON && output.value != outputYAML {
+	if output.forPeople() {
 		a.places(problems, "")
 		_, _ = fmt.Fprintf(a.Stderr, "starter: %s\n", counted(len(problems), "problem"))
 		return nil, exit(ExitUsage)
@@ -212,7 +212,7 @@ Exit codes: 0 all is right, 2 something is wrong.`,
 			if err != nil {
 				return err
 			}
-			if output.value != outputTable {
+			if !output.forPeople() {
 				return a.print(output, ValidateReport{Files: found.Files, Rotations: len(found.Rotations), Warnings: problemReports(found.Warnings)})
 			}
 			a.printf("%s, %s: %s.\n", counted(len(found.Files), "file"), counted(len(found.Rotations), "rotation"), a.paint(green, "valid"))

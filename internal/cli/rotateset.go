@@ -107,7 +107,7 @@ func (c *rotateCall) asFleet(ctx context.Context, m *manifestFlags, entries []ma
 // rotateAll rotates several at once, and ends with the gravest exit code of all.
 func (c *rotateCall) rotateAll(ctx context.Context, calls []*rotateCall) error {
 	reports, codes := make([]Report, len(calls)), make([]int, len(calls))
-	bar := c.progress("rotating", &word{value: map[bool]string{true: outputTable}[c.output.value == outputText]})
+	bar := c.progress("rotating", c.output)
 	var mu sync.Mutex
 	done := 0
 	group, within := errgroup.WithContext(ctx)
@@ -133,7 +133,7 @@ func (c *rotateCall) rotateAll(ctx context.Context, calls []*rotateCall) error {
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			if c.output.value == outputText {
+			if c.output.forPeople() {
 				bar.line("%s", c.reportLine(reports[i]))
 			}
 			bar.show(done, len(calls))
@@ -149,8 +149,8 @@ func (c *rotateCall) rotateAll(ctx context.Context, calls []*rotateCall) error {
 		return err
 	}
 	result := exit(gravest(codes))
-	if c.output.value == outputJSON {
-		return errors.Join(c.printJSON(reports), result)
+	if !c.output.forPeople() {
+		return errors.Join(c.print(c.output, reports), result)
 	}
 	c.printf("%s.\n", c.tally(reports))
 	return result

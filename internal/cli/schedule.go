@@ -222,7 +222,7 @@ func (c *scheduleCall) put(ctx context.Context) error {
 }
 
 func (c *scheduleCall) done(r *ScheduleReport) error {
-	if c.output.value != outputText {
+	if !c.output.forPeople() {
 		return c.print(c.output, r)
 	}
 	c.printf("Schedule %s %s", r.ID, c.paint(green, string(r.Done)))

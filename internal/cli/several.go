@@ -241,7 +241,7 @@ func (c *severalCall) tell(list []DoneReport, entries bool) error {
 	if failures > 0 || none > 0 && !(entries && c.goneIsFine) {
 		result = exit(ExitRefused)
 	}
-	if c.output.value != outputTable {
+	if !c.output.forPeople() {
 		return errors.Join(c.print(c.output, list), result)
 	}
 	for _, one := range list {

@@ -33,7 +33,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"no secret":                    {line: "rotate", says: []string{"SECRET is missing"}},
 		"two secrets":                  {line: "rotate x y -r z", says: []string{"one SECRET at a time"}},
 		"no region":                    {line: "rotate x", says: []string{"--region is missing", "cn-hangzhou"}},
-		"output of another kind":       {line: "rotate x -r y --output xml", says: []string{`"xml"`, "available: text, json"}},
+		"output of another kind":       {line: "rotate x -r y --output xml", says: []string{`"xml"`, "available: text, table, json, yaml"}},
 		"if-running of another kind":   {line: "rotate x -r y --if-running kill", says: []string{"available: follow, wait, fail"}},
 		"contradiction":                {line: "rotate x -r y --no-wait --if-running wait", says: []string{"contradict"}},
 		"number that is none":          {line: "rotate x -r y --password-length many", says: []string{"--password-length"}},
