@@ -54,7 +54,8 @@ It lists the schedules, and looks closer only at those whose hash or rule is ano
 are looked at together: two secrets for one account pair, and an admin secret that another entry rotates with one account.
 
 Exit codes: 0 done (with --exit-code: nothing would change), 1 something can't be done or a check is not fine (with --exit-code:
-something would change), 2 a manifest or the command line is wrong, or no connection.`,
+something would change), 2 a manifest or the command line is wrong, no connection, or (--check) no worker polls a task queue: the plan and
+what was checked are shown all the same.`,
 		Example: `  starter plan -f rotations.yaml
   starter plan -f manifests/ --prune --exit-code
   starter plan -f rotations.yaml --check
@@ -234,17 +235,25 @@ func (c *applyCall) plan(ctx context.Context, steps []schedules.Step, _ *schedul
 	if r.Failed > 0 || c.exitCode && r.Created+r.Changed+r.Deleted > 0 {
 		code = ExitRefused
 	}
+	result := exit(code)
 	if c.check {
-		var err error
-		if r.Check, err = c.checkEntries(ctx); err != nil {
-			return err
-		}
-		if !r.Check.Fine {
-			code = ExitRefused
+		var failures []error
+		r.Check, failures = c.checkEntries(ctx)
+		switch {
+		case len(failures) > 0 && ctx.Err() != nil:
+			return failures[0]
+		case len(failures) > 0:
+			// The plan is told all the same; the first says how the command ends.
+			for _, other := range failures[1:] {
+				c.warn(other.Error())
+			}
+			result = failures[0]
+		case !r.Check.Fine:
+			result = exit(ExitRefused)
 		}
 	}
 	if !c.output.forPeople() {
-		return errors.Join(c.print(c.output, r), exit(code))
+		return errors.Join(c.print(c.output, r), result)
 	}
 	for _, one := range r.Steps {
 		c.printf("%s\n", c.stepText(one))
@@ -253,7 +262,7 @@ func (c *applyCall) plan(ctx context.Context, steps []schedules.Step, _ *schedul
 		c.tellChecks(r.Check)
 	}
 	c.printf("Plan: %s.\n", r.counts(true))
-	return exit(code)
+	return result
 }
 
 func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *schedules.Client) error {

@@ -33,7 +33,12 @@ type CheckReport struct {
 	// Fine says whether every secret is.
 	Fine   bool
 	Checks []SecretCheck
+	// Unchecked are those that no worker has checked (plan --check).
+	Unchecked []UncheckedEntry `json:",omitempty"`
 }
+
+// UncheckedEntry is an entry of a manifest that no worker has checked. TaskQueue is the one on which it was tried.
+type UncheckedEntry struct{ Secret, Store, Region, TaskQueue string }
 
 // SecretCheck is the check of one secret.
 type SecretCheck struct {
