@@ -30,7 +30,7 @@ const rotateAtOnce = 10
 
 func (s *setFlags) bind(cmd *cobra.Command) {
 	(&manifestFlags{}).bindFiles(cmd)
-	cmd.Flags().Lookup("file").Usage = "rotate the entries of this manifest (or folder, or -), together; can be given again"
+	cmd.Flags().Lookup("file").Usage = "rotate the entries of the manifest (or folder, or -) at `PATH`, together; can be given again"
 	cmd.Flags().StringToStringVarP(&s.labels, "label", "l", nil, "of the entries, only those with this label (team=orders); can be given again")
 	cmd.Flags().IntVar(&s.parallel, "parallel", rotateAtOnce, "how many entries are rotated at once")
 }
@@ -41,7 +41,7 @@ var ofOneSecret = []string{"payload", "instance", "strategy", "grace", "on-failu
 
 // runSet rotates the chosen entries.
 func (c *rotateCall) runSet(cmd *cobra.Command, args []string) error {
-	files, err := cmd.Flags().GetStringSlice("file")
+	files, err := cmd.Flags().GetStringArray("file")
 	if err != nil {
 		return usagef("--file: %s", err)
 	}

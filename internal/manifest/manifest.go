@@ -98,12 +98,10 @@ func (r *reading) path(path string) {
 	}
 	files := []string{path}
 	if info.IsDir() {
-		files = nil
-		for _, ending := range []string{"*.yaml", "*.yml"} {
-			found, _ := filepath.Glob(filepath.Join(path, ending)) // fails for a bad pattern only
-			files = append(files, found...)
+		if files, err = inFolder(path); err != nil {
+			r.wrong(path, "the folder can't be read")
+			return
 		}
-		slices.Sort(files)
 		if len(files) == 0 {
 			r.wrong(path, "there is no *.yaml or *.yml in the folder")
 		}
@@ -121,6 +119,17 @@ func (r *reading) path(path string) {
 		r.read(file, in)
 		_ = in.Close()
 	}
+}
+
+// inFolder are the *.yaml and *.yml of a folder, by name, and not those of folders within.
+func inFolder(path string) (files []string, err error) {
+	entries, err := os.ReadDir(path)
+	for _, e := range entries {
+		if ending := filepath.Ext(e.Name()); !e.IsDir() && (ending == ".yaml" || ending == ".yml") {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	return files, err
 }
 
 func (r *reading) read(name string, in io.Reader) {

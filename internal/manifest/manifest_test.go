@@ -313,7 +313,7 @@ func TestDefaultsAreReportedOnce(t *testing.T) {
 
 func TestFilesAndFolders(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "team [a]*")
 	put := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
@@ -325,6 +325,7 @@ func TestFilesAndFolders(t *testing.T) {
 	put("b.yml", head+"[{secret: b}]\n")
 	put("c.txt", "no manifest")
 	put("deeper/d.yaml", "no manifest")
+	put("folder.yaml/e.yaml", "no manifest")
 	m, problems := manifest.Read([]string{dir, a, "-"}, manifest.Options{Stdin: strings.NewReader(head + "[]\n")})
 	require.Empty(t, problems)
 	require.Equal(t, []string{a, filepath.Join(dir, "b.yml"), "stdin"}, m.Files, "each once")

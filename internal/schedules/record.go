@@ -86,13 +86,13 @@ func note(said string, r Record) string {
 	return said + mark + string(data)
 }
 
-// readNote takes a note apart. One without a record is all words.
+// readNote takes a note apart. One without a record is all words. What people say may have the mark in it, a record has not.
 func readNote(text string) (said string, r *Record) {
-	said, data, found := strings.Cut(text, mark)
-	if !found || json.Unmarshal([]byte(data), &r) != nil {
+	at := strings.LastIndex(text, mark)
+	if at < 0 || json.Unmarshal([]byte(text[at+len(mark):]), &r) != nil {
 		return text, nil
 	}
-	return said, r
+	return text[:at], r
 }
 
 // readMemo reads the record and the secret's name from a memo; nil for what is not there.
