@@ -54,7 +54,8 @@ It lists the schedules, and looks closer only at those whose hash or rule is ano
 are looked at together: two secrets for one account pair, and an admin secret that another entry rotates with one account.
 
 Exit codes: 0 done (with --exit-code: nothing would change), 1 something can't be done or a check is not fine (with --exit-code:
-something would change), 2 a manifest or the command line is wrong, or no connection.`,
+something would change), 2 a manifest or the command line is wrong, no connection, or (--check) no worker polls a task queue: the plan and
+what was checked are shown all the same.`,
 		Example: `  starter plan -f rotations.yaml
   starter plan -f manifests/ --prune --exit-code
   starter plan -f rotations.yaml --check
@@ -234,17 +235,25 @@ func (c *applyCall) plan(ctx context.Context, steps []schedules.Step, _ *schedul
 	if r.Failed > 0 || c.exitCode && r.Created+r.Changed+r.Deleted > 0 {
 		code = ExitRefused
 	}
+	result := exit(code)
 	if c.check {
-		var err error
-		if r.Check, err = c.checkEntries(ctx); err != nil {
-			return err
-		}
-		if !r.Check.Fine {
-			code = ExitRefused
+		var failures []error
+		r.Check, failures = c.checkEntries(ctx)
+		switch {
+		case len(failures) > 0 && ctx.Err() != nil:
+			return failures[0]
+		case len(failures) > 0:
+			// The plan is told all the same; the first says how the command ends.
+			for _, other := range failures[1:] {
+				c.warn(other.Error())
+			}
+			result = failures[0]
+		case !r.Check.Fine:
+			result = exit(ExitRefused)
 		}
 	}
-	if c.output.value != outputTable {
-		return errors.Join(c.print(c.output, r), exit(code))
+	if !c.output.forPeople() {
+		return errors.Join(c.print(c.output, r), result)
 	}
 	for _, one := range r.Steps {
 		c.printf("%s\n", c.stepText(one))
@@ -253,7 +262,7 @@ func (c *applyCall) plan(ctx context.Context, steps []schedules.Step, _ *schedul
 		c.tellChecks(r.Check)
 	}
 	c.printf("Plan: %s.\n", r.counts(true))
-	return exit(code)
+	return result
 }
 
 func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *schedules.Client) error {
@@ -262,7 +271,7 @@ func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *s
 	err := keeper.Apply(ctx, steps, func(s *schedules.Step) {
 		before := len(r.Steps)
 		r.add(s, c.failure(s))
-		if c.output.value == outputTable && len(r.Steps) > before {
+		if c.output.forPeople() && len(r.Steps) > before {
 			bar.line("%s", c.stepText(r.Steps[before]))
 		}
 		bar.show(r.Created+r.Changed+r.Deleted+r.Unchanged+r.Failed, len(steps))
@@ -279,7 +288,7 @@ func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *s
 		code = ExitRefused
 	}
 	r.sort()
-	if c.output.value != outputTable {
+	if !c.output.forPeople() {
 		return errors.Join(c.print(c.output, r), exit(code))
 	}
 	c.printf("Applied: %s.\n", r.counts(false))
@@ -287,14 +296,22 @@ func (c *applyCall) apply(ctx context.Context, steps []schedules.Step, keeper *s
 }
 
 // failure says why a step can't be done; "" if it can.
-func (c *connection) failure(s *schedules.Step) string {
+func (c *applyCall) failure(s *schedules.Step) string {
 	switch {
 	case s.Err == nil:
 		return ""
+	case errors.Is(s.Err, schedules.ErrUnknownKeeper):
+		return "its note, which said by what it is kept, was overwritten (a pause in the Web UI), and it was changed since it was made; " +
+			"if no manifest and nobody else wants it, delete it with: " + c.command("delete", s.Request)
 	case errors.Is(s.Err, schedules.ErrForeign):
-		return "the schedule " + s.ID() + " exists, and starts something else than rotations; delete it, or give it another id"
+		return foreign(s.ID()) + "; delete it, or give it another id"
 	}
 	return "Temporal answered " + code(s.Err)
+}
+
+// foreign says what stands in the way.
+func foreign(id string) string {
+	return "the schedule " + id + " exists, and starts something else than rotations"
 }
 
 // signs of what becomes of a schedule.

@@ -259,7 +259,7 @@ rotations:
     window: between 01:00 and 05:00 on sun -> none
     time zone: Europe/Berlin -> Europe/Paris
     jitter: 0s -> 10m
-    catch-up window: 1h30m -> 181d
+    catch-up window: 1h30m -> 184d
     task queue: rotor -> rotor-eu
     request, Grace: 1h0m0s -> 48h0m0s
     request, OnFailure: rollback -> park
@@ -324,12 +324,12 @@ func TestPausesAndManifests(t *testing.T) {
 	require.Contains(t, apply(""), "~ pauses  alibaba-kms r-1\n    paused: true -> false\n", "what the manifest paused, it lets go on")
 	require.False(t, p.schedule(t, id).Schedule.State.Paused)
 
-	paused := run(t, []string{"pause", "pauses", "-r", "r-1", "--reason", "the database moves"}, p.env())
+	paused := run(t, []string{"pause", "pauses", "-r", "r-1", "--reason", "the database moves | rotor waits"}, p.env())
 	require.Zero(t, paused.code, paused.stderr)
 	require.Contains(t, paused.stdout, "pauses  alibaba-kms r-1  paused\n")
 	require.True(t, p.schedule(t, id).Schedule.State.Paused)
 	eventually(t, 2*time.Minute, "the list follows", func() bool { return p.list(t)[id].Paused })
-	require.Equal(t, "= pauses  alibaba-kms r-1\n    stays paused: paused by ada@"+hostname(t)+": the database moves\nApplied: 0 created, 0 changed, 0 deleted, 1 unchanged; 1 paused by somebody stay so.\n", apply(""))
+	require.Equal(t, "= pauses  alibaba-kms r-1\n    stays paused: paused by ada@"+hostname(t)+": the database moves | rotor waits\nApplied: 0 created, 0 changed, 0 deleted, 1 unchanged; 1 paused by somebody stay so.\n", apply(""))
 	require.True(t, p.schedule(t, id).Schedule.State.Paused, "what a person paused stays so")
 
 	resumed := run(t, []string{"resume", "pauses", "-r", "r-1"}, p.env())

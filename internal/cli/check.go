@@ -33,7 +33,12 @@ type CheckReport struct {
 	// Fine says whether every secret is.
 	Fine   bool
 	Checks []SecretCheck
+	// Unchecked are those that no worker has checked (plan --check).
+	Unchecked []UncheckedEntry `json:",omitempty"`
 }
+
+// UncheckedEntry is an entry of a manifest that no worker has checked. TaskQueue is the one on which it was tried.
+type UncheckedEntry struct{ Secret, Store, Region, TaskQueue string }
 
 // SecretCheck is the check of one secret.
 type SecretCheck struct {
@@ -204,8 +209,8 @@ func (c *checkCall) tell(checks []SecretCheck) error {
 	if !report.Fine {
 		code = ExitRefused
 	}
-	if c.output.value == outputJSON {
-		return errors.Join(c.printJSON(report), exit(code))
+	if !c.output.forPeople() {
+		return errors.Join(c.print(c.output, report), exit(code))
 	}
 	fine := 0
 	for i, one := range checks {

@@ -66,10 +66,10 @@ func (a *app) describe(ctx context.Context, temporal client.Client, c *connectio
 	if err != nil {
 		return c.explain(ctx, "look up the rotation in", err)
 	}
-	if output.value == outputJSON {
+	if !output.forPeople() {
 		r := a.report(req, s)
 		r.Schedule = schedule
-		return a.printJSON(r)
+		return a.print(output, r)
 	}
 	a.heading(req, s)
 	if schedule != nil {

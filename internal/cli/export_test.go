@@ -35,3 +35,6 @@ func LogInSingle(ctx context.Context, store secretstore.Store, ref secretstore.R
 	err = p.logIn(ctx)
 	return p.exposed.Load(), err
 }
+
+// Gravest is the exit code of a set of rotations that end with these.
+func Gravest(codes []int) int { return gravest(codes) }

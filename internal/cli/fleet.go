@@ -142,8 +142,8 @@ func (c *fleetChange) command(use, short, long, example string, run func(cmd *co
 			if err != nil {
 				return err
 			}
-			if c.output.value == outputJSON {
-				return c.printJSON(status)
+			if !c.output.forPeople() {
+				return c.print(c.output, status)
 			}
 			c.printf("%s\n", status.Doing)
 			return nil

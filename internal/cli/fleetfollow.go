@@ -69,7 +69,7 @@ func (c *fleetCall) look(ctx context.Context) (status fleet.Status, err error) {
 
 // follow shows how far the fleet is, until it is over, or has paused itself.
 func (c *fleetCall) follow(ctx context.Context) error {
-	show := &fleetProgress{fleetCall: c, bar: c.progress("rotating", &word{value: map[bool]string{true: outputTable}[c.output.value == outputText]}), said: time.Now()}
+	show := &fleetProgress{fleetCall: c, bar: c.progress("rotating", c.output), said: time.Now()}
 	defer show.bar.end()
 	tick := time.NewTicker(fleetPoll)
 	defer tick.Stop()
@@ -112,8 +112,8 @@ func waitsForPerson(s fleet.Status) bool {
 
 // conclude says how a fleet stands when it is not followed any more, and ends with the exit code that tells it.
 func (c *fleetCall) conclude(s fleet.Status) error {
-	if c.output.value == outputJSON {
-		return errors.Join(c.printJSON(s), exit(fleetExit(s)))
+	if !c.output.forPeople() {
+		return errors.Join(c.print(c.output, s), exit(fleetExit(s)))
 	}
 	c.printFleet(s)
 	return exit(fleetExit(s))
@@ -168,7 +168,7 @@ func (p *fleetProgress) rate(now time.Time, done int) float64 {
 }
 
 func (p *fleetProgress) show(s fleet.Status) {
-	if p.output.value != outputText {
+	if !p.output.forPeople() {
 		return
 	}
 	now, done := time.Now(), s.Tally.Done()

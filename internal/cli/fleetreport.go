@@ -52,7 +52,7 @@ Where names are hidden from Temporal (ROTOR_PAYLOAD_KEYS), it takes the keys.
 			return c.tellAll(cmd.Context())
 		},
 	}
-	c.output = &word{outputText, []string{outputText, outputJSON, outputCSV}}
+	c.output = &word{outputText, []string{outputText, outputTable, outputJSON, outputYAML, outputCSV}}
 	c.output.flag(cmd, "output", "o", "how to print")
 	c.connection.bind(cmd)
 	_ = cmd.Flags().MarkHidden("task-queue") // taken, so that the flags of one command fit another
@@ -73,8 +73,8 @@ func (c *fleetCall) tellAll(ctx context.Context) error {
 		r.Counts[row.Outcome]++
 	}
 	switch c.output.value {
-	case outputJSON:
-		return c.printJSON(r)
+	case outputJSON, outputYAML:
+		return c.print(c.output, r)
 	case outputCSV:
 		for _, note := range notes {
 			c.warn(note)

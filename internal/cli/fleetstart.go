@@ -114,14 +114,14 @@ func (c *fleetStart) run(ctx context.Context, entries []manifest.Rotation) error
 	if err := c.start(ctx, order, parts); err != nil {
 		return err
 	}
-	if c.output.value == outputText {
+	if c.output.forPeople() {
 		c.printf("Fleet %s rotates %s%s.\n", c.name, counted(order.Selected(), "secret"), canaryWords(canary))
 	}
 	if !c.noWait {
 		return c.follow(ctx)
 	}
-	if c.output.value == outputJSON {
-		return c.printJSON(fleet.Status{Name: c.name, State: fleet.Running, Selected: order.Selected(), Limits: c.limits})
+	if !c.output.forPeople() {
+		return c.print(c.output, fleet.Status{Name: c.name, State: fleet.Running, Selected: order.Selected(), Limits: c.limits})
 	}
 	c.printf("Not waiting for it. Look at it with:\n  %s fleet status %s%s\n", c.Program, c.name, c.where)
 	return nil

@@ -63,8 +63,8 @@ lists the fleets that Temporal still knows.
 			if err != nil {
 				return err
 			}
-			if c.output.value == outputJSON {
-				return c.printJSON(status)
+			if !c.output.forPeople() {
+				return c.print(c.output, status)
 			}
 			c.printFleet(status)
 			return nil
@@ -129,8 +129,8 @@ func (c *fleetCall) list(ctx context.Context) error {
 			rows = append(rows, row)
 		}
 	}
-	if c.output.value == outputJSON {
-		return c.printJSON(rows)
+	if !c.output.forPeople() {
+		return c.print(c.output, rows)
 	}
 	if len(rows) == 0 {
 		c.printf("No fleet is known.\n")

@@ -86,7 +86,7 @@ func (c *historyCall) run(ctx context.Context, secret string) error {
 	if len(list) == 0 {
 		return failf("no rotation of secret %s of %s in %s is known (closed ones are kept for the namespace's retention time)", req.Name(), req.Store, req.RegionId)
 	}
-	if c.output.value != outputTable {
+	if !c.output.forPeople() {
 		return c.print(c.output, list)
 	}
 	return c.table(list)

@@ -109,7 +109,7 @@ func (c *listCall) run(ctx context.Context) error {
 		case err != nil:
 			return c.explain(ctx, "look up the rotations in", err)
 		}
-		if c.every > 0 && c.Terminal && !c.dumb() && c.output.value == outputTable {
+		if c.every > 0 && c.Terminal && !c.dumb() && c.output.forPeople() {
 			c.printf("\x1b[H\x1b[2J")
 		}
 		if asking != nil {
@@ -190,7 +190,7 @@ func secretReport(s *overview.Secret, now time.Time) SecretReport {
 }
 
 func (c *listCall) show(list []*overview.Secret, now time.Time) error {
-	if c.output.value != outputTable {
+	if !c.output.forPeople() {
 		reports := make([]SecretReport, len(list))
 		for i, s := range list {
 			reports[i] = secretReport(s, now)

@@ -117,6 +117,25 @@ func TestListAndHistory(t *testing.T) {
 	oneLine(t, none.stderr)
 }
 
+// Times are UTC inside, and shown as the clocks of the schedule's zone show them.
+func TestTimesInTheZoneOfTheSchedule(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	text := "rotations: [{secret: " + secret.Name + ", region: cn-hangzhou, labels: {zone: berlin}, " +
+		"schedule: {calendar: {daysOfMonth: [1], at: 03:00}, timeZone: Europe/Berlin}}]\n"
+	require.Zero(t, run(t, []string{"apply", "-f", "-"}, withStdin(text)).code)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	next := scheduleOf(t, secret).Info.NextActionTimes[0].In(berlin)
+	require.Equal(t, []int{1, 3, 0}, []int{next.Day(), next.Hour(), next.Minute()})
+	require.Contains(t, []string{"CET", "CEST"}, next.Format("MST"))
+	eventually(t, 2*time.Minute, "the list follows, and shows the zone", func() bool {
+		return strings.Contains(run(t, []string{"list", "-l", "zone=berlin"}).stdout, next.Format(" 2006-01-02 15:04 MST\n"))
+	})
+	require.Zero(t, run(t, words("rotate", secret)).code)
+	require.Contains(t, run(t, words("describe", secret)).stdout, "schedule  at 03:00 on day 1 (Europe/Berlin), next at "+next.Format(time.RFC3339)+" (in ")
+}
+
 func TestRotateASet(t *testing.T) {
 	t.Parallel()
 	one, two, broken, other := newSecret(t), newSecret(t), newSecret(t), newSecret(t)
@@ -150,4 +169,24 @@ func TestRotateASet(t *testing.T) {
 	none := run(t, []string{"rotate", "-f", file, "-l", "team=c"})
 	require.Equal(t, cli.ExitRefused, none.code)
 	require.Contains(t, none.stderr, "no entry has label team=c")
+}
+
+func TestGravestExitCodeOfASet(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		codes []int
+		want  int
+	}{
+		"none":                    {nil, cli.ExitOK},
+		"all well":                {[]int{cli.ExitOK, cli.ExitOK}, cli.ExitOK},
+		"one not retired":         {[]int{cli.ExitOK, cli.ExitNotRetired}, cli.ExitNotRetired},
+		"not retired and refused": {[]int{cli.ExitNotRetired, cli.ExitRefused}, cli.ExitRefused},
+		"refused and rolled back": {[]int{cli.ExitRefused, cli.ExitRolledBack, cli.ExitNotRetired}, cli.ExitRolledBack},
+		"one is parked":           {[]int{cli.ExitRolledBack, cli.ExitParked, cli.ExitNotRetired}, cli.ExitParked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.want, cli.Gravest(c.codes))
+		})
+	}
 }

@@ -61,7 +61,7 @@ func (m *manifestFlags) bind(cmd *cobra.Command) {
 }
 
 func (m *manifestFlags) bindFiles(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVarP(&m.files, "file", "f", nil, "manifest, folder of manifests, or - for standard input; can be given again")
+	cmd.Flags().StringArrayVarP(&m.files, "file", "f", nil, "`PATH` of a manifest or of a folder of manifests, or - for standard input; can be given again")
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml") // fails for a flag that does not exist only
 }
 
@@ -125,9 +125,9 @@ func (a *app) readManifest(m *manifestFlags, output *word) (*manifest.Manifest, 
 		a.places(found.Warnings, "warning: ")
 		return found, nil
 	}
-	if output.value != outputJSON && output.value != outputYAML {
+	if output.forPeople() {
 		a.places(problems, "")
-		_, _ = fmt.Fprintf(a.Stderr, "starter: %s\n", counted(len(problems), "problem"))
+		a.warn(counted(len(problems), "problem"))
 		return nil, exit(ExitUsage)
 	}
 	return nil, errors.Join(a.print(output, ValidateReport{Problems: problemReports(problems)}), exit(ExitUsage))
@@ -212,7 +212,7 @@ Exit codes: 0 all is right, 2 something is wrong.`,
 			if err != nil {
 				return err
 			}
-			if output.value != outputTable {
+			if !output.forPeople() {
 				return a.print(output, ValidateReport{Files: found.Files, Rotations: len(found.Rotations), Warnings: problemReports(found.Warnings)})
 			}
 			a.printf("%s, %s: %s.\n", counted(len(found.Files), "file"), counted(len(found.Rotations), "rotation"), a.paint(green, "valid"))

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,4 +48,23 @@ func TestPlanWithChecks(t *testing.T) {
 	nobody := run(t, []string{"plan", "-f", "-", "--check", "--task-queue", "nobody-polls"}, withStdin(text))
 	require.Equal(t, cli.ExitUsage, nobody.code)
 	require.Contains(t, nobody.stderr, "no worker polls task queue nobody-polls")
+	require.Contains(t, nobody.stdout, "Plan: 5 to create", "the plan needs no worker")
+
+	// A queue without workers does not keep the entries of others from being checked.
+	text = "defaults: {region: cn-hangzhou, schedule: {every: 30d}}\nrotations: [{secret: " + fine.Name + "}, {secret: " + locked.Name + ", network: nobody-polls}, {secret: " +
+		twice.Name + ", network: nobody-polls-either}]\n"
+	part := run(t, []string{"plan", "-f", "-", "--check"}, withStdin(text))
+	require.Equal(t, cli.ExitUsage, part.code)
+	inOrder(t, part.stdout, "+ ", "? "+locked.Name+"  alibaba-kms cn-hangzhou\n    not checked, on task queue nobody-polls\n",
+		"? "+twice.Name+"  alibaba-kms cn-hangzhou\n    not checked, on task queue nobody-polls-either\n",
+		"Check: 1 fine, 0 not, 2 not checked.\n", "Plan: 3 to create, 0 to change, 0 to delete, 0 unchanged.\n")
+	require.Equal(t, 2, strings.Count(part.stderr, "no worker polls task queue nobody-polls"), part.stderr)
+	var unchecked cli.ApplyReport
+	asJSON = run(t, []string{"plan", "-f", "-", "--check", "-o", "json"}, withStdin(text))
+	require.Equal(t, cli.ExitUsage, asJSON.code)
+	require.NoError(t, json.Unmarshal([]byte(asJSON.stdout), &unchecked), asJSON.stdout)
+	require.False(t, unchecked.Check.Fine)
+	require.Len(t, unchecked.Check.Checks, 1)
+	require.Equal(t, cli.UncheckedEntry{Secret: locked.Name, Store: "alibaba-kms", Region: "cn-hangzhou", TaskQueue: "nobody-polls"}, unchecked.Check.Unchecked[0])
+	require.Equal(t, 3, unchecked.Created)
 }

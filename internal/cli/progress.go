@@ -20,7 +20,7 @@ type progress struct {
 const barWidth = 30
 
 func (a *app) progress(what string, output *word) *progress {
-	return &progress{app: a, what: what, on: a.Terminal && !a.dumb() && output.value == outputTable, last: -1}
+	return &progress{app: a, what: what, on: a.Terminal && !a.dumb() && output.forPeople(), last: -1}
 }
 
 // show draws the bar anew where that changes it.

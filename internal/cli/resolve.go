@@ -103,7 +103,7 @@ func (c *resolveCall) run(ctx context.Context, secret, choice string) (err error
 	if err := c.decide(ctx, req, s, choice); err != nil {
 		return err
 	}
-	if c.output.value == outputText {
+	if c.output.forPeople() {
 		c.printf("Accepted: %s.\n\n", choice)
 	}
 	p := c.printer()

@@ -160,16 +160,19 @@ func (w *word) flag(cmd *cobra.Command, name, short, usage string) {
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(w.words, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// forPeople says whether what is printed is for people, which text and table both mean.
+func (w *word) forPeople() bool { return w.value == outputText || w.value == outputTable }
+
 // outputFlag adds --output.
 func outputFlag(cmd *cobra.Command) *word {
-	w := &word{outputText, []string{outputText, outputJSON}}
+	w := &word{outputText, []string{outputText, outputTable, outputJSON, outputYAML}}
 	w.flag(cmd, "output", "o", "how to print")
 	return w
 }
 
 // tableFlag adds --output to a command about many secrets.
 func tableFlag(cmd *cobra.Command) *word {
-	w := &word{outputTable, []string{outputTable, outputJSON, outputYAML}}
+	w := &word{outputTable, []string{outputTable, outputText, outputJSON, outputYAML}}
 	w.flag(cmd, "output", "o", "how to print")
 	return w
 }
@@ -179,8 +182,8 @@ func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version", Example: "  starter version\n  starter version --output json", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			if output.value == outputJSON {
-				return a.printJSON(struct{ Version string }{config.Version()})
+			if !output.forPeople() {
+				return a.print(output, struct{ Version string }{config.Version()})
 			}
 			a.printf("%s %s\n", a.name(), config.Version())
 			return nil

@@ -128,8 +128,8 @@ func (c *rotateCall) refused(problem error) error {
 	if errors.As(problem, &e) {
 		failure = rotation.FailureOf(rotation.StepLook, e)
 	}
-	if c.output.value == outputJSON {
-		err := c.printJSON(Report{Secret: c.req.SecretName, Store: c.req.Store, Region: c.req.RegionId, State: rotation.StateEnded,
+	if !c.output.forPeople() {
+		err := c.print(c.output, Report{Secret: c.req.SecretName, Store: c.req.Store, Region: c.req.RegionId, State: rotation.StateEnded,
 			Outcome: rotation.Refused, Failure: &failure})
 		return errors.Join(err, exit(ExitRefused))
 	}
@@ -200,15 +200,15 @@ func (c *rotateCall) warnOtherwise(ctx context.Context, id, runID string) {
 
 // started goes on with a run that was started, or was found running.
 func (c *rotateCall) started(ctx context.Context, runID, text string) error {
-	if c.output.value == outputText {
+	if c.output.forPeople() {
 		c.printf(text+"\n", c.req.Name(), c.req.Store, c.req.RegionId)
 		c.printf("Workflow %s, run %s\n\n", c.id(c.req), runID)
 	}
 	if !c.noWait {
 		return c.follow(ctx, c.client, &c.connection, c.req, runID, c.output, c.printer())
 	}
-	if c.output.value == outputJSON {
-		return c.printJSON(Report{Secret: c.req.Name(), Store: c.req.Store, Region: c.req.RegionId, WorkflowID: c.id(c.req), RunID: runID,
+	if !c.output.forPeople() {
+		return c.print(c.output, Report{Secret: c.req.Name(), Store: c.req.Store, Region: c.req.RegionId, WorkflowID: c.id(c.req), RunID: runID,
 			State: rotation.StateRunning})
 	}
 	c.printf("Not waiting for it. Look at it with:\n  %s\n", c.command("describe", c.req))
@@ -233,7 +233,7 @@ func (c *rotateCall) waitFor(ctx context.Context, id, runID string) error {
 // follow shows a rotation until it ends or parks, and gives the exit code that says which.
 func (a *app) follow(ctx context.Context, temporal client.Client, c *connection, req rotation.Request, runID string, output *word, p *printer) error {
 	seen := p.show
-	if output.value == outputJSON {
+	if !output.forPeople() {
 		seen = func(*watch.Snapshot) {}
 	}
 	f := watch.Follower{Client: temporal, Payloads: c.keys.Converter(), Seen: seen, Warn: func(text string) {
@@ -245,15 +245,15 @@ func (a *app) follow(ctx context.Context, temporal client.Client, c *connection,
 	if err != nil {
 		return a.stopped(ctx, c, req, err)
 	}
-	if output.value == outputText {
+	if output.forPeople() {
 		a.printf("\n")
 	}
 	return a.finish(req, s, output)
 }
 
 func (a *app) finish(req rotation.Request, s *watch.Snapshot, output *word) error {
-	if output.value == outputJSON {
-		return errors.Join(a.printJSON(a.report(req, s)), exit(exitCode(s)))
+	if !output.forPeople() {
+		return errors.Join(a.print(output, a.report(req, s)), exit(exitCode(s)))
 	}
 	a.conclude(req, s)
 	return exit(exitCode(s))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 
 	"rotor/internal/cli"
@@ -83,6 +84,38 @@ func TestRotateAsJSON(t *testing.T) {
 	again := run(t, words("rotate", secret, "--now", "--output", "json"))
 	require.Equal(t, cli.ExitOK, again.code)
 	require.Equal(t, secret.Account, again.report(t).Result.Account)
+}
+
+// Whatever a command prints, it prints it for people, as JSON or as YAML with the same names.
+func TestOutputOfEveryKind(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	fromYAML := func(f finished) cli.Report {
+		require.Empty(t, f.stderr)
+		require.False(t, strings.HasPrefix(f.stdout, "{"), "it is YAML as people write it")
+		data, err := yaml.YAMLToJSON([]byte(f.stdout))
+		require.NoError(t, err, f.stdout)
+		return finished{stdout: string(data)}.report(t)
+	}
+	rotated := run(t, words("rotate", secret, "-o", "yaml"))
+	require.Equal(t, cli.ExitOK, rotated.code, rotated.stderr)
+	require.Equal(t, rotation.Rotated, fromYAML(rotated).Outcome)
+	asJSON := run(t, words("describe", secret, "-o", "json")).report(t)
+	require.Equal(t, asJSON, fromYAML(run(t, words("describe", secret, "-o", "yaml"))))
+	require.Equal(t, secret.Name, asJSON.Secret)
+	inOrder(t, run(t, words("describe", secret, "-o", "table")).stdout, "secret    "+secret.Name, "  end ", "Rotated: version ")
+
+	refused := run(t, words("rotate", secret, "-o", "yaml"))
+	require.Equal(t, cli.ExitRefused, refused.code)
+	require.Equal(t, rotation.Refused, fromYAML(refused).Outcome)
+	inOrder(t, run(t, words("rotate", secret, "-o", "table")).stdout, "Rotating secret "+secret.Name, "  look ", "Refused after ")
+	inOrder(t, run(t, words("check", secret, "-o", "yaml")).stdout, "Checks:\n- ", "Secret: "+secret.Name+"\n")
+	require.Contains(t, run(t, words("check", secret, "-o", "table")).stdout, secret.Name+" of alibaba-kms in cn-hangzhou: ")
+	inOrder(t, run(t, words("schedule", secret, "--every", "30d", "-o", "yaml")).stdout, "Done: created\n", "Request:\n", "SecretName: "+secret.Name+"\n")
+	set := run(t, []string{"rotate", "-f", "-", "-o", "yaml"}, withStdin(manifestOf(secret)))
+	require.Equal(t, cli.ExitRefused, set.code)
+	require.Contains(t, set.stdout, "Outcome: Refused\n")
+	require.Equal(t, "Version: dev\n", run(t, []string{"version", "-o", "yaml"}).stdout)
 }
 
 func TestRefusedTextSaysWhyOnce(t *testing.T) {

@@ -30,7 +30,7 @@ const rotateAtOnce = 10
 
 func (s *setFlags) bind(cmd *cobra.Command) {
 	(&manifestFlags{}).bindFiles(cmd)
-	cmd.Flags().Lookup("file").Usage = "rotate the entries of this manifest (or folder, or -), together; can be given again"
+	cmd.Flags().Lookup("file").Usage = "rotate the entries of the manifest (or folder, or -) at `PATH`, together; can be given again"
 	cmd.Flags().StringToStringVarP(&s.labels, "label", "l", nil, "of the entries, only those with this label (team=orders); can be given again")
 	cmd.Flags().IntVar(&s.parallel, "parallel", rotateAtOnce, "how many entries are rotated at once")
 }
@@ -41,7 +41,7 @@ var ofOneSecret = []string{"payload", "instance", "strategy", "grace", "on-failu
 
 // runSet rotates the chosen entries.
 func (c *rotateCall) runSet(cmd *cobra.Command, args []string) error {
-	files, err := cmd.Flags().GetStringSlice("file")
+	files, err := cmd.Flags().GetStringArray("file")
 	if err != nil {
 		return usagef("--file: %s", err)
 	}
@@ -107,7 +107,7 @@ func (c *rotateCall) asFleet(ctx context.Context, m *manifestFlags, entries []ma
 // rotateAll rotates several at once, and ends with the gravest exit code of all.
 func (c *rotateCall) rotateAll(ctx context.Context, calls []*rotateCall) error {
 	reports, codes := make([]Report, len(calls)), make([]int, len(calls))
-	bar := c.progress("rotating", &word{value: map[bool]string{true: outputTable}[c.output.value == outputText]})
+	bar := c.progress("rotating", c.output)
 	var mu sync.Mutex
 	done := 0
 	group, within := errgroup.WithContext(ctx)
@@ -133,7 +133,7 @@ func (c *rotateCall) rotateAll(ctx context.Context, calls []*rotateCall) error {
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			if c.output.value == outputText {
+			if c.output.forPeople() {
 				bar.line("%s", c.reportLine(reports[i]))
 			}
 			bar.show(done, len(calls))
@@ -149,8 +149,8 @@ func (c *rotateCall) rotateAll(ctx context.Context, calls []*rotateCall) error {
 		return err
 	}
 	result := exit(gravest(codes))
-	if c.output.value == outputJSON {
-		return errors.Join(c.printJSON(reports), result)
+	if !c.output.forPeople() {
+		return errors.Join(c.print(c.output, reports), result)
 	}
 	c.printf("%s.\n", c.tally(reports))
 	return result
@@ -251,9 +251,10 @@ func (c *rotateCall) tally(reports []Report) string {
 	return counted(len(reports), "secret") + ": " + strings.Join(words, ", ")
 }
 
-// gravest is the exit code of a set: a person has to decide, something was rolled back, something was refused, or all is well.
+// gravest is the exit code of a set, in the order that fleets have: a person has to decide, something was rolled back, something was
+// refused, a former credential may still log in, or all is well.
 func gravest(codes []int) int {
-	for _, code := range []int{ExitParked, ExitRolledBack, ExitRefused} {
+	for _, code := range []int{ExitParked, ExitRolledBack, ExitRefused, ExitNotRetired} {
 		if slices.Contains(codes, code) {
 			return code
 		}

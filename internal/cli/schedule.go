@@ -176,9 +176,12 @@ func (c *scheduleCall) checkRule() error {
 func (c *scheduleCall) delete(ctx context.Context) error {
 	keeper := c.schedules(c.client)
 	id := keeper.ID(c.req)
-	if err := keeper.Delete(ctx, id); errors.Is(err, schedules.ErrNone) {
+	switch err := keeper.Delete(ctx, id); {
+	case errors.Is(err, schedules.ErrNone):
 		return noSchedule(c.req)
-	} else if err != nil {
+	case errors.Is(err, schedules.ErrForeign):
+		return failf("%s", foreign(id))
+	case err != nil:
 		return c.explain(ctx, "delete the schedule in", err)
 	}
 	return c.done(&ScheduleReport{ID: id, Done: schedules.Deleted})
@@ -201,7 +204,7 @@ func (c *scheduleCall) put(ctx context.Context) error {
 	done, changes, err := keeper.Put(ctx, wanted)
 	switch {
 	case errors.Is(err, schedules.ErrForeign):
-		return failf("the schedule %s exists, and starts something else than rotations", keeper.ID(c.req))
+		return failf("%s", foreign(keeper.ID(c.req)))
 	case err != nil:
 		return c.explain(ctx, "put the schedule into", err)
 	}
@@ -219,7 +222,7 @@ func (c *scheduleCall) put(ctx context.Context) error {
 }
 
 func (c *scheduleCall) done(r *ScheduleReport) error {
-	if c.output.value != outputText {
+	if !c.output.forPeople() {
 		return c.print(c.output, r)
 	}
 	c.printf("Schedule %s %s", r.ID, c.paint(green, string(r.Done)))

@@ -81,10 +81,18 @@ func TestScheduleThatIsSomebodyElses(t *testing.T) {
 		Action: &client.ScheduleWorkflowAction{ID: "other", Workflow: "Other", TaskQueue: "other"},
 	})
 	require.NoError(t, err)
-	f := run(t, words("schedule", secret, "--every", "30d"))
-	require.Equal(t, cli.ExitRefused, f.code)
-	require.Contains(t, f.stderr, "starts something else than rotations")
-	require.Equal(t, "Other", scheduleOf(t, secret).Schedule.Action.(*client.ScheduleWorkflowAction).Workflow)
+	for name, line := range map[string][]string{
+		"schedule": words("schedule", secret, "--every", "30d"), "schedule --delete": words("schedule", secret, "--delete"),
+		"pause": words("pause", secret), "resume": words("resume", secret), "delete": words("delete", secret),
+	} {
+		f := run(t, line)
+		require.Equal(t, cli.ExitRefused, f.code, name)
+		require.Contains(t, f.stderr, "starts something else than rotations", name)
+		d := scheduleOf(t, secret)
+		require.Equal(t, "Other", d.Schedule.Action.(*client.ScheduleWorkflowAction).Workflow, name)
+		require.False(t, d.Schedule.State.Paused, name)
+		require.Empty(t, d.Schedule.State.Note, name)
+	}
 }
 
 func TestScheduleOfABadRequest(t *testing.T) {

@@ -44,8 +44,8 @@ Exit codes: 0 they are all there, 1 they can't be registered, or one is there wi
 			if err != nil {
 				return err
 			}
-			if output.value == outputJSON {
-				return a.printJSON(r)
+			if !output.forPeople() {
+				return a.print(output, r)
 			}
 			for _, name := range r.Present {
 				a.printf("Search attribute %s was there already.\n", name)

@@ -196,6 +196,8 @@ func (c *severalCall) run(cmd *cobra.Command, args []string) error {
 			switch err := c.do(workingCtx, keeper, keeper.ID(req)); {
 			case errors.Is(err, schedules.ErrNone):
 				one.Done, one.Error, one.none = "", "it has no schedule", true
+			case errors.Is(err, schedules.ErrForeign):
+				one.Done, one.Error = "", foreign(keeper.ID(req))
 			case err != nil && (schedules.Unanswered(err) || noNamespace(err) || workingCtx.Err() != nil):
 				return err
 			case err != nil:
@@ -239,7 +241,7 @@ func (c *severalCall) tell(list []DoneReport, entries bool) error {
 	if failures > 0 || none > 0 && !(entries && c.goneIsFine) {
 		result = exit(ExitRefused)
 	}
-	if c.output.value != outputTable {
+	if !c.output.forPeople() {
 		return errors.Join(c.print(c.output, list), result)
 	}
 	for _, one := range list {

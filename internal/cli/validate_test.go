@@ -67,6 +67,22 @@ func TestValidate(t *testing.T) {
 	require.Contains(t, asYAML.stdout, "Column: 5")
 }
 
+func TestFileWithACommaInItsName(t *testing.T) {
+	t.Parallel()
+	comma := filepath.Join(t.TempDir(), "a,b.yaml")
+	require.NoError(t, os.Rename(manifestFile(t, "rotations: [{secret: a, region: r-1, schedule: {every: 30d}}]\n"), comma))
+	require.Equal(t, finished{stdout: "1 file, 1 rotation: valid.\n"}, run(t, []string{"validate", "-f", comma}))
+	f := run(t, []string{"rotate", "-f", comma, "--label", "team=nobody"})
+	require.Equal(t, finished{code: cli.ExitRefused, stderr: "starter: no entry has label team=nobody\n"}, f)
+}
+
+func TestProblemsAreCountedByTheNameOfTheProgram(t *testing.T) {
+	t.Parallel()
+	f := run(t, []string{"validate", "-f", "-"}, withStdin(twoMistakes), func(o *cli.Options) { o.Program = "/opt/rotor" })
+	require.Equal(t, cli.ExitUsage, f.code)
+	require.True(t, strings.HasSuffix(f.stderr, "\nrotor: 2 problems\n"), f.stderr)
+}
+
 func TestValidateWarns(t *testing.T) {
 	t.Parallel()
 	f := run(t, []string{"validate", "-f", "-"}, withStdin("rotations: [{secret: a, region: r-1, grace: 3d, schedule: {every: 2d}}]\n"))

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 
 	"rotor/internal/recurrence"
@@ -15,27 +16,24 @@ type draft struct {
 	network, owner string
 	labels         map[string]string
 	paused         bool
-	// broken says that the rule has a field that could not be read, so that the rest can't be judged.
-	broken bool
+	// unread are the fields that could not be read, and those that may be missing because something else is wrong beside them.
+	unread map[string]bool
 	// at is where each field stands, that of the defaults where an entry has none.
 	at map[string]place
 }
 
-func newDraft() *draft { return &draft{at: map[string]place{}} }
+func newDraft() *draft { return &draft{at: map[string]place{}, unread: map[string]bool{}} }
 
 func (d *draft) copy() *draft {
 	c := *d
-	c.at = maps.Clone(d.at)
+	c.at, c.unread = maps.Clone(d.at), maps.Clone(d.unread)
 	return &c
 }
 
-// forget drops the places of an object that is replaced as a whole.
+// forget drops what is known of the fields of an object that is replaced as a whole.
 func (d *draft) forget(prefix string) {
-	for field := range d.at {
-		if strings.HasPrefix(field, prefix) {
-			delete(d.at, field)
-		}
-	}
+	maps.DeleteFunc(d.at, func(field string, _ place) bool { return strings.HasPrefix(field, prefix) })
+	maps.DeleteFunc(d.unread, func(field string, _ bool) bool { return strings.HasPrefix(field, prefix) })
 }
 
 // place is where a field stands, or what it belongs to.
@@ -58,26 +56,21 @@ func (d *draft) wrong(field, text string) {
 	at.file.Wrong(at.node, "%s: %s", field, text)
 }
 
-// clocks are the times of day that are missing.
-func (d *draft) clocks() (found []recurrence.Problem) {
-	missing := func(field string, c recurrence.Clock) {
-		if c < 0 {
-			found = append(found, recurrence.Problem{Field: field, Text: "missing; wanted: a time of day, like 03:00"})
-		}
-	}
-	if c := d.rule.Calendar; c != nil {
-		missing("calendar.at", c.At)
-	}
-	if w := d.rule.Window; w != nil {
-		missing("window.from", w.From)
-		missing("window.to", w.To)
-	}
-	return found
-}
-
 // requestWords are the fields of a request as a manifest names them.
 var requestWords = strings.NewReplacer("SecretName", "secret", "RegionId", "region", "InstanceId", "instanceId",
 	"RetireFormer", "retireFormer", "RetireWhenIdle", "retireWhenIdle", "EndSessions", "endSessions")
+
+// withoutValue is what is wrong with a field of a request, without the value that it begins with: that may be a password in the wrong place, and
+// messages stand in logs.
+func withoutValue(problem *rotation.Error, of rotation.Request) string {
+	if quoted, err := strconv.QuotedPrefix(problem.Text); err == nil {
+		return "it" + strings.TrimPrefix(problem.Text, quoted)
+	}
+	if rest, found := strings.CutPrefix(problem.Text, of.RegionId+","); found && problem.Field == "RegionId" {
+		return "it is another," + rest
+	}
+	return problem.Text
+}
 
 // fieldOf gives the manifest's field for one of a request.
 func fieldOf(name string) string {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"rotor/internal/config"
 	"rotor/internal/recurrence"
 	"rotor/internal/rotation"
@@ -19,19 +21,30 @@ type field struct {
 	read      func(d *draft, f *yamlfile.File) func(yamlfile.Entry)
 }
 
-// reader takes an object's fields, and notes where each stands under prefix + its name.
-func reader(d *draft, f *yamlfile.File, prefix string, fields []field) map[string]func(yamlfile.Entry) {
+// readFields takes an object's fields, and notes under prefix + its name where each stands, and which could not be read. Where there is
+// something else in the object, like a field of an unknown name, that may have been meant for any that is missing.
+func readFields(d *draft, f *yamlfile.File, name string, node ast.Node, prefix string, fields []field) {
+	wrong, ofFields := f.Met(), 0
 	known := map[string]func(yamlfile.Entry){}
 	for _, one := range fields {
 		read := one.read(d, f)
 		known[one.name] = func(e yamlfile.Entry) {
 			d.at[prefix+e.Key] = place{f, e.At}
-			if !e.Absent() {
-				read(e)
+			if e.Absent() {
+				return
 			}
+			before := f.Met()
+			read(e)
+			d.unread[prefix+e.Key] = f.Met() > before
+			ofFields += f.Met() - before
 		}
 	}
-	return known
+	f.Fields(name, node, known)
+	for _, one := range fields {
+		if _, there := d.at[prefix+one.name]; !there && f.Met()-wrong > ofFields {
+			d.unread[prefix+one.name] = true
+		}
+	}
 }
 
 // secretField is the one that defaults do not have.
@@ -53,9 +66,7 @@ func rotationFields() []field {
 			return func(e yamlfile.Entry) {
 				d.forget("schedule.")
 				d.rule = recurrence.Rule{}
-				before := len(f.Problems())
-				f.Fields(e.Key, e.Node, reader(d, f, "schedule.", scheduleFields()))
-				d.broken = len(f.Problems()) > before
+				readFields(d, f, e.Key, e.Node, "schedule.", scheduleFields())
 			}
 		}},
 		{"password", "what new passwords look like; without it as the workers are set up", object("password"), func(d *draft, f *yamlfile.File) func(yamlfile.Entry) {
@@ -99,14 +110,14 @@ func scheduleFields() []field {
 		{"calendar", "days and a time of day, in the zone", object("calendar"), func(d *draft, f *yamlfile.File) func(yamlfile.Entry) {
 			return func(e yamlfile.Entry) {
 				d.rule.Calendar = &recurrence.Calendar{At: -1}
-				f.Fields(e.Key, e.Node, reader(d, f, "schedule.calendar.", calendarFields()))
+				readFields(d, f, e.Key, e.Node, "schedule.calendar.", calendarFields())
 			}
 		}},
 		{"timeZone", "zone of calendar and window, like Europe/Berlin (default UTC)", text(), func(d *draft, f *yamlfile.File) func(yamlfile.Entry) { return f.Text(&d.rule.TimeZone) }},
 		{"window", "maintenance window: with it, every is whole days, and rotations start in its first half", object("window"), func(d *draft, f *yamlfile.File) func(yamlfile.Entry) {
 			return func(e yamlfile.Entry) {
 				d.rule.Window = &recurrence.Window{From: -1, To: -1}
-				f.Fields(e.Key, e.Node, reader(d, f, "schedule.window.", windowFields()))
+				readFields(d, f, e.Key, e.Node, "schedule.window.", windowFields())
 			}
 		}},
 		spanOfRule("jitter", "start up to so much later, so that not all start at once", func(r *recurrence.Rule) *time.Duration { return &r.Jitter }),

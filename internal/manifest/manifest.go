@@ -98,12 +98,10 @@ func (r *reading) path(path string) {
 	}
 	files := []string{path}
 	if info.IsDir() {
-		files = nil
-		for _, ending := range []string{"*.yaml", "*.yml"} {
-			found, _ := filepath.Glob(filepath.Join(path, ending)) // fails for a bad pattern only
-			files = append(files, found...)
+		if files, err = inFolder(path); err != nil {
+			r.wrong(path, "the folder can't be read")
+			return
 		}
-		slices.Sort(files)
 		if len(files) == 0 {
 			r.wrong(path, "there is no *.yaml or *.yml in the folder")
 		}
@@ -121,6 +119,17 @@ func (r *reading) path(path string) {
 		r.read(file, in)
 		_ = in.Close()
 	}
+}
+
+// inFolder are the *.yaml and *.yml of a folder, by name, and not those of folders within.
+func inFolder(path string) (files []string, err error) {
+	entries, err := os.ReadDir(path)
+	for _, e := range entries {
+		if ending := filepath.Ext(e.Name()); !e.IsDir() && (ending == ".yaml" || ending == ".yml") {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	return files, err
 }
 
 func (r *reading) read(name string, in io.Reader) {
@@ -152,7 +161,7 @@ func (r *reading) document(f *yamlfile.File, root ast.Node) {
 			}
 		},
 		"defaults": func(e yamlfile.Entry) {
-			f.Fields(e.Key, e.Node, reader(defaults, f, "", rotationFields()))
+			readFields(defaults, f, e.Key, e.Node, "", rotationFields())
 		},
 		"rotations": func(e yamlfile.Entry) { entries = &e },
 	})
@@ -173,7 +182,7 @@ func (r *reading) document(f *yamlfile.File, root ast.Node) {
 	for _, item := range f.List(*entries, "a list with one entry for each secret") {
 		d := defaults.copy()
 		d.at["secret"] = place{f, item}
-		f.Fields("an entry", item, reader(d, f, "", append(rotationFields(), secretField)))
+		readFields(d, f, "an entry", item, "", append(rotationFields(), secretField))
 		if !yamlfile.IsMapping(item) {
 			continue
 		}
@@ -193,18 +202,15 @@ func (r *reading) check(d *draft, f *yamlfile.File, item ast.Node) (Rotation, bo
 	named := true
 	for _, problem := range wrong {
 		named = named && !slices.Contains([]string{"SecretName", "RegionId", "Store"}, problem.Field)
-		d.wrong(fieldOf(problem.Field), requestWords.Replace(problem.Text))
+		d.wrong(fieldOf(problem.Field), requestWords.Replace(withoutValue(problem, d.request)))
 	}
 	provider := cmp.Or(r.Providers[one.Request.Store], one.Request.Store)
 	switch _, there := d.at["schedule"]; {
 	case !there:
 		d.wrong("schedule", "missing; wanted: one like {every: 30d}")
 	default:
-		problems := one.Rule.PartProblems(r.Bounds, provider)
-		if !d.broken {
-			problems = append(d.clocks(), one.Rule.Problems(r.Bounds, provider)...)
-		}
-		for _, problem := range problems {
+		unread := func(field string) bool { return d.unread["schedule."+field] }
+		for _, problem := range one.Rule.PartProblems(r.Bounds, provider, unread) {
 			d.wrong(strings.TrimSuffix("schedule."+problem.Field, "."), problem.Text)
 		}
 	}
@@ -220,7 +226,7 @@ func (r *reading) check(d *draft, f *yamlfile.File, item ast.Node) (Rotation, bo
 	if len(wrong) > 0 {
 		return one, false
 	}
-	if shortest, _ := one.Rule.Gaps(); !d.broken && one.Request.Strategy != rotation.SingleUser && shortest > 0 && shortest <= one.Request.GraceTime() {
+	if shortest, _ := one.Rule.Gaps(); one.Request.Strategy != rotation.SingleUser && shortest > 0 && shortest <= one.Request.GraceTime() {
 		at := d.place("schedule.every")
 		line, column := yamlfile.Place(at.node)
 		r.manifest.Warnings = append(r.manifest.Warnings, yamlfile.Problem{File: at.file.Name, Line: line, Column: column,

@@ -114,8 +114,8 @@ rotations:
 	require.Equal(t, []string{
 		"stdin:1:1: name: no manifest's name; wanted: letters, digits and ._/-, 63 at most",
 		"stdin:4:3: stoer: unknown field; did you mean store?",
-		`stdin:8:5: strategy: "triple" is unknown; known: dual-account, single-user, dual-password`,
-		`stdin:10:5: region: "EU 1" is no region: lower-case letters, digits and dashes, like cn-hangzhou`,
+		"stdin:8:5: strategy: it is unknown; known: dual-account, single-user, dual-password",
+		"stdin:10:5: region: it is no region: lower-case letters, digits and dashes, like cn-hangzhou",
 		"stdin:11:5: secret: missing; wanted: the secret's name",
 		"stdin:13:16: schedule.every: 20h is less than the store's versions bear: KMS keeps ten, and the 9 that a week of failing rotations would add push out the previous one; wanted: 21h to 365d",
 		"stdin:16:16: schedule.every: 5m is less than the store's versions bear: Secrets Manager bears one new version of a secret per 10m; wanted: 1h to 365d",
@@ -128,13 +128,55 @@ rotations:
 		"stdin:30:16: schedule.every: 1d12h does not fit a window; wanted: whole days, like 4d",
 		"stdin:32:16: length: wanted: a whole number of at least 8",
 		"stdin:34:15: password: wanted: fields with values",
-		`stdin:36:5: onFailure: "pray" is unknown; known: rollback, park`,
+		"stdin:36:5: onFailure: it is unknown; known: rollback, park",
 		"stdin:38:5: paused: wanted: true or false",
 		"stdin:39:5: secret: one of alibaba-kms in eu-central-1 has an entry already, at stdin:7; wanted: one entry for each secret",
 		"stdin:41:14: labels: password: nothing secret goes into a manifest; wanted: a label to choose entries by, like team",
 		"stdin:43:5: secret: the field is there twice; wanted: one (the other stands in line 42)",
 	}, problems)
 	require.NotContains(t, strings.Join(problems, "\n"), "hunter2", "what may be a password is not quoted")
+}
+
+// Wherever somebody puts a password, it is not in the message, which may be in a log that many read.
+func TestPasswordsInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	const canary = `hunter2 \"Zx%s`
+	const value = `"` + canary + `"`
+	fields := []string{"store", "region", "instanceId", "strategy", "schedule", "password", "onFailure", "grace", "patience", "proof", "adoptStandby",
+		"acceptPasswordHistory", "retireFormer", "retireWhenIdle", "endSessions", "network", "owner", "labels", "paused",
+		"schedule.every", "schedule.calendar", "schedule.timeZone", "schedule.window", "schedule.jitter", "schedule.calendar.at", "schedule.calendar.months",
+		"schedule.calendar.daysOfMonth", "schedule.calendar.daysOfWeek", "schedule.window.from", "schedule.window.to", "schedule.window.daysOfWeek",
+		"password.length", "password.source", "password.requireEachIncludedType", "labels.team", "nosuch", "secret"}
+	for _, field := range fields {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			parts := strings.Split(field, ".")
+			text := parts[len(parts)-1] + ": " + value
+			for i := len(parts) - 2; i >= 0; i-- {
+				text = parts[i] + ": {" + text + "}"
+			}
+			for _, other := range []string{"secret: a", "region: r-1", "schedule: {every: 30d}"} {
+				if name, _, _ := strings.Cut(other, ":"); name != parts[0] {
+					text += ", " + other
+				}
+			}
+			m, problems := read("rotations: [{" + text + "}]\n")
+			all := strings.Join(problems, "\n")
+			if field == "instanceId" {
+				require.NotContains(t, all, "hunter2")
+				return // it takes any text
+			}
+			require.Nil(t, m)
+			require.NotEmpty(t, problems)
+			require.Contains(t, all, parts[len(parts)-1])
+			for _, part := range []string{"hunter2", "Zx%s"} {
+				require.NotContains(t, all, part)
+			}
+		})
+	}
+	_, problems := read("rotations: [{secret: 'acs:kms:cn-x:1:secret/b', region: hunter2, schedule: {every: 30d}}]\n")
+	require.Len(t, problems, 1)
+	require.NotContains(t, problems[0], "hunter2")
 }
 
 // A part of a schedule that can't be read does not hide what is wrong with the others.
@@ -153,6 +195,18 @@ rotations:
   - secret: arn:aws:secretsmanager:eu-west-1:123456789012:secret:orders/db-AbCdEf
     region: eu-west-1
     schedule: {every: 30d}
+  - secret: five
+    schedule: {every: soon, window: {from: 01:00, to: 01:05}}
+  - secret: six
+    schedule: {every: 30h, jitter: 40h, foo: 1, window: {from: 01:00}}
+  - secret: seven
+    schedule: {calendar: {daysOfMonth: [30], months: [2], at: x}, every: 30d, window: {from: x}}
+  - secret: eight
+    schedule: {evry: 30d, timeZone: UTC, window: {frm: 01:00, to: 05:00}}
+  - secret: nine
+    schedule: &shared {every: soon}
+  - secret: ten
+    schedule: *shared
 `)
 	require.Equal(t, []string{
 		"stdin:5:18: schedule.calendar.daysOfMonth: 32 is out of range: 1 to 31",
@@ -165,6 +219,23 @@ rotations:
 		"stdin:10:27: schedule.calendar.daysOfMonth: 0 is out of range: 1 to 31",
 		"stdin:10:57: schedule.timeZone: no time zone of that name is known; wanted: one like Europe/Berlin or UTC",
 		"stdin:11:5: store: alibaba-kms, but the ARN is that of a secret in another store; wanted: aws-secrets-manager, or a named store",
+		"stdin:15:16: every: no interval; wanted: days, hours, minutes or seconds, like 30d, 12h or 1d12h",
+		"stdin:15:29: schedule.window: it is too short: wanted at least 10m",
+		"stdin:17:16: schedule.every: 1d6h does not fit a window; wanted: whole days, like 4d",
+		"stdin:17:28: schedule.jitter: 1d16h is not shorter than the interval of 1d6h",
+		"stdin:17:41: foo: unknown field; known: calendar, every, jitter, timeZone, window",
+		"stdin:17:49: schedule.window.to: missing; wanted: a time of day, like 03:00",
+		"stdin:19:16: schedule.calendar: there is an interval (every), too; wanted: one of them",
+		"stdin:19:16: schedule.calendar: it does not come up at least once a year",
+		"stdin:19:59: at: no time of day; wanted: one like 03:00",
+		"stdin:19:79: schedule.window: a calendar says the hour itself; a window goes with every",
+		"stdin:19:79: schedule.window.to: missing; wanted: a time of day, like 03:00",
+		"stdin:19:88: from: no time of day; wanted: one like 03:00",
+		// What an unknown name may have been meant for is not called missing, too.
+		"stdin:21:16: evry: unknown field; did you mean every?",
+		"stdin:21:51: frm: unknown field; did you mean from?",
+		// The same schedule, through an alias, has the same problem, and no other.
+		"stdin:23:24: every: no interval; wanted: days, hours, minutes or seconds, like 30d, 12h or 1d12h",
 	}, problems)
 }
 
@@ -193,13 +264,13 @@ func TestProblems(t *testing.T) {
 		"unknown field":              {one + "rotation: []\n", "stdin:2:1: rotation: unknown field; did you mean rotations?"},
 		"no region":                  {"rotations: [{secret: a, schedule: {every: 30d}}]\n", "stdin:1:14: region: missing; wanted: a region like cn-hangzhou"},
 		"no schedule":                {"rotations: [{secret: a, region: r-1}]\n", "stdin:1:14: schedule: missing; wanted: one like {every: 30d}"},
-		"another region in the ARN":  {entry("schedule: {every: 30d}") + "  - {secret: 'acs:kms:cn-x:1:secret/b', region: r-1, schedule: {every: 30d}}\n", "stdin:3:41: region: r-1, but the ARN in secret says cn-x"},
+		"another region in the ARN":  {entry("schedule: {every: 30d}") + "  - {secret: 'acs:kms:cn-x:1:secret/b', region: r-1, schedule: {every: 30d}}\n", "stdin:3:41: region: it is another, but the ARN in secret says cn-x"},
 		"a partial ARN":              {"rotations: [{secret: 'arn:aws:secretsmanager:r-1:1:secret:b', region: r-1, schedule: {every: 30d}}]\n", "stdin:1:14: secret: an incomplete ARN"},
 		"unknown field of a rule":    {entry("schedule: {evry: 30d}"), "stdin:2:41: evry: unknown field; did you mean every?"},
 		"password length":            {entry("schedule: {every: 30d}, password: {length: 200}"), "stdin:2:54: password.length: 200 is out of range: 8 to 128"},
-		"retirement":                 {entry("schedule: {every: 30d}, retireFormer: soon"), `stdin:2:54: retireFormer: "soon" is unknown; wanted: never, now, or a Go duration like 24h`},
+		"retirement":                 {entry("schedule: {every: 30d}, retireFormer: soon"), "stdin:2:54: retireFormer: it is unknown; wanted: never, now, or a Go duration like 24h"},
 		"when idle, and never":       {entry("schedule: {every: 30d}, retireWhenIdle: true"), "stdin:2:54: retireWhenIdle: says how retireFormer is to be done; give that, too"},
-		"grace":                      {entry("schedule: {every: 30d}, grace: long"), `stdin:2:54: grace: "long" is no duration`},
+		"grace":                      {entry("schedule: {every: 30d}, grace: long"), "stdin:2:54: grace: it is no duration"},
 		"network":                    {entry("schedule: {every: 30d}, network: 'a b'"), "stdin:2:54: network: no task queue's name"},
 		"owner":                      {entry("schedule: {every: 30d}, owner: 'a\"b'"), "stdin:2:54: owner: wanted: a name or an address"},
 		"label's name":               {entry("schedule: {every: 30d}, labels: {a b: c}"), "labels: no label's name"},
@@ -242,7 +313,7 @@ func TestDefaultsAreReportedOnce(t *testing.T) {
 
 func TestFilesAndFolders(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "team [a]*")
 	put := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
@@ -254,6 +325,7 @@ func TestFilesAndFolders(t *testing.T) {
 	put("b.yml", head+"[{secret: b}]\n")
 	put("c.txt", "no manifest")
 	put("deeper/d.yaml", "no manifest")
+	put("folder.yaml/e.yaml", "no manifest")
 	m, problems := manifest.Read([]string{dir, a, "-"}, manifest.Options{Stdin: strings.NewReader(head + "[]\n")})
 	require.Empty(t, problems)
 	require.Equal(t, []string{a, filepath.Join(dir, "b.yml"), "stdin"}, m.Files, "each once")

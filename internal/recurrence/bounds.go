@@ -20,15 +20,12 @@ const (
 
 // Bounds say how short an interval may be. The zero value is what they are outside of tests and demos.
 type Bounds struct {
-	// Lowered is the least interval, whatever a store's quota bears; 0: it is not lowered.
+	// Lowered is the least interval, where a store's quota or MinInterval asks for a longer one; 0: it is not lowered.
 	Lowered time.Duration
 }
 
 // Least is the shortest interval for a store of that provider ("" where it is not known), and why it is not shorter.
 func (b Bounds) Least(provider string) (least time.Duration, why string) {
-	if b.Lowered > 0 {
-		return min(b.Lowered, MinInterval), ""
-	}
 	least = MinInterval
 	switch provider {
 	case rotation.StoreAWS:
@@ -37,6 +34,9 @@ func (b Bounds) Least(provider string) (least time.Duration, why string) {
 		least = failedWeek / failedVersions
 		why = fmt.Sprintf("KMS keeps ten versions of a secret, and a week of failing rotations, %d of them with this interval at least, "+
 			"must not push out the previous one", failedVersions)
+	}
+	if b.Lowered > 0 && b.Lowered < least {
+		return b.Lowered, ""
 	}
 	return least, why
 }
@@ -62,4 +62,16 @@ func (b Bounds) problem(shortest, longest time.Duration, provider string) string
 		return fmt.Sprintf("%s is less than the store's versions bear: %s; wanted: %s to %s", IntervalText(shortest), why, IntervalText(least), IntervalText(MaxInterval))
 	}
 	return fmt.Sprintf("%s is out of range: %s to %s", IntervalText(shortest), IntervalText(least), IntervalText(MaxInterval))
+}
+
+// jitterProblem says what is wrong with starts that come up to jitter later than an interval says: they may be closer to each other than that.
+func (b Bounds) jitterProblem(every, jitter time.Duration, provider string) string {
+	least, why := b.Least(provider)
+	most := failedVersions*every - failedWeek
+	if provider != rotation.StoreAlibabaKMS || why == "" || every < least || jitter <= most {
+		return ""
+	}
+	return fmt.Sprintf("%s is more than the store's versions bear with rotations every %s: KMS keeps ten, and the %d that may fail in a week then push out the "+
+		"previous one; wanted: at most %s, or an interval of at least %s", IntervalText(jitter), IntervalText(every), failedVersions+1, IntervalText(most),
+		IntervalText(((failedWeek+jitter)/failedVersions + time.Second - 1).Truncate(time.Second)))
 }

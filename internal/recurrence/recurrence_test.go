@@ -124,7 +124,7 @@ func TestGapsOfCalendars(t *testing.T) {
 			require.Equal(t, c.shortest, shortest)
 			require.Equal(t, c.longest, longest)
 			require.Equal(t, c.text, rule.Text())
-			require.Equal(t, c.shortest, rule.CatchUp())
+			require.Equal(t, c.longest, rule.CatchUp(), "also what is missed before the longest pause is made up for")
 			if name != "never" {
 				require.Empty(t, rule.Problems(recurrence.Bounds{}, rotation.StoreAlibabaKMS))
 			}
@@ -142,6 +142,9 @@ func TestLeastIntervals(t *testing.T) {
 		require.Empty(t, recurrence.Rule{Every: least}.Problems(recurrence.Bounds{}, provider))
 		require.Len(t, recurrence.Rule{Every: least - time.Second}.Problems(recurrence.Bounds{}, provider), 1)
 		require.Empty(t, recurrence.Rule{Every: time.Minute}.Problems(recurrence.Bounds{Lowered: time.Minute}, provider), "lowered")
+		raised, _ := recurrence.Bounds{Lowered: 30 * day}.Least(provider)
+		require.Equal(t, want, raised, "what is longer than the bound does not lower it")
+		require.Len(t, recurrence.Rule{Every: want - time.Hour}.Problems(recurrence.Bounds{Lowered: 2 * want}, provider), 1)
 		require.Empty(t, recurrence.Rule{Every: recurrence.MaxInterval}.Problems(recurrence.Bounds{}, provider))
 		require.Len(t, recurrence.Rule{Every: recurrence.MaxInterval + time.Second}.Problems(recurrence.Bounds{}, provider), 1)
 	}
@@ -149,6 +152,42 @@ func TestLeastIntervals(t *testing.T) {
 	least, _ := recurrence.Bounds{}.Least(rotation.StoreAlibabaKMS)
 	require.LessOrEqual(t, int(7*day/least)+2, 10)
 	require.Greater(t, int(7*day/(least-time.Hour)+1)+2, 10)
+}
+
+// Starts that come later by chance may be closer to each other than the interval: nine failing rotations in a week are one too many for KMS.
+func TestJitterAndTheVersionsOfKMS(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rule     recurrence.Rule
+		bounds   recurrence.Bounds
+		provider string
+		want     string
+	}{
+		"none":              {rule: recurrence.Rule{Every: 21 * time.Hour}},
+		"too much":          {rule: recurrence.Rule{Every: 21 * time.Hour, Jitter: 20 * time.Hour}, want: "wanted: at most 0s, or an interval of at least 23h30m"},
+		"a little too much": {rule: recurrence.Rule{Every: 22 * time.Hour, Jitter: 8*time.Hour + time.Second}, want: "wanted: at most 8h, or an interval of at least 22h1s"},
+		"as much as fits":   {rule: recurrence.Rule{Every: 22 * time.Hour, Jitter: 8 * time.Hour}},
+		"a day":             {rule: recurrence.Rule{Every: day, Jitter: day - time.Second}},
+		"another store":     {rule: recurrence.Rule{Every: 21 * time.Hour, Jitter: 20 * time.Hour}, provider: rotation.StoreAWS},
+		"lowered":           {rule: recurrence.Rule{Every: 21 * time.Hour, Jitter: 20 * time.Hour}, bounds: recurrence.Bounds{Lowered: time.Hour}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if c.provider == "" {
+				c.provider = rotation.StoreAlibabaKMS
+			}
+			problems := c.rule.Problems(c.bounds, c.provider)
+			if c.want == "" {
+				require.Empty(t, problems)
+				// Nine starts in a row, the first as late as can be and the last in time, take a week at least.
+				require.True(t, c.provider != rotation.StoreAlibabaKMS || c.bounds.Lowered > 0 || 8*c.rule.Every-c.rule.Jitter >= 7*day)
+				return
+			}
+			require.Len(t, problems, 1)
+			require.Equal(t, "jitter", problems[0].Field)
+			require.Contains(t, problems[0].Text, c.want)
+		})
+	}
 }
 
 func TestRuleTexts(t *testing.T) {

@@ -27,6 +27,9 @@ func (w *Window) Text() string {
 	return text
 }
 
+// complete says that both times of day are there; one that is missing is below zero.
+func (w *Window) complete() bool { return w.From >= 0 && w.To >= 0 }
+
 func (w *Window) length() time.Duration {
 	length := (w.To - w.From).duration()
 	if length <= 0 {
@@ -65,8 +68,11 @@ func (r Rule) windowProblems() (found []Problem) {
 	if len(r.Window.DaysOfWeek) > 0 {
 		whole, unit = 7*day, "whole weeks, because the window has days of the week"
 	}
-	if r.Every%whole != 0 {
+	if r.Every > 0 && r.Every%whole != 0 {
 		found = append(found, Problem{"every", fmt.Sprintf("%s does not fit a window; wanted: %s, like %s", IntervalText(r.Every), unit, IntervalText(4*whole))})
+	}
+	if !r.Window.complete() {
+		return found
 	}
 	least, most := r.offsets()
 	switch {

@@ -32,6 +32,8 @@ type Schedule struct {
 
 	spec *client.ScheduleSpec
 	note string
+	// fromMemo says that Record is that with which the schedule was made, because the note has none any more.
+	fromMemo bool
 }
 
 // List gives all schedules of rotations in the namespace, by secret.
@@ -73,7 +75,7 @@ func (c *Client) listed(e *client.ScheduleListEntry) (Schedule, bool) {
 	}
 	made, id := readMemo(c.converter(), e.Memo)
 	if s.Said, s.Record = readNote(e.Note); s.Record == nil {
-		s.Record = made
+		s.Record, s.fromMemo = made, true
 	}
 	switch parts := strings.SplitN(e.ID, "/", 4); {
 	case id != nil:

@@ -31,7 +31,7 @@ func pause(paused bool, note string, p Pausing) (bool, string) {
 // ErrNone says that a secret has no schedule.
 var ErrNone = errors.New("there is no schedule")
 
-// Pause pauses a schedule, and says why. What it was made of stays with it.
+// Pause pauses a schedule, and says why. What it was made of stays with it. ErrForeign if it starts something else than rotations.
 func (c *Client) Pause(ctx context.Context, id, said string) error {
 	return c.patch(ctx, id, func(h client.ScheduleHandle, r *Record) error {
 		return h.Pause(ctx, client.SchedulePauseOptions{Note: withRecord(said, r)})
@@ -56,8 +56,11 @@ func (c *Client) patch(ctx context.Context, id string, do func(client.ScheduleHa
 	h := c.Temporal.ScheduleClient().GetHandle(ctx, id)
 	return none(c.patiently(ctx, func() error {
 		d, err := h.Describe(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case !startsRotations(&d.Schedule):
+			return ErrForeign
 		}
 		return do(h, c.recordOf(d))
 	}))
@@ -72,20 +75,32 @@ func none(err error) error {
 	return err
 }
 
-// recordOf reads a schedule's record: that of the note, else that of the memo.
+// recordOf reads a schedule's record: that of the note, else that of the memo. The memo is that of the first who made the schedule: of one
+// that was changed since, it may name another, and nothing is known then.
 func (c *Client) recordOf(d *client.ScheduleDescription) *Record {
 	if _, r := readNote(d.Schedule.State.Note); r != nil {
 		return r
+	}
+	if d.Info.LastUpdateAt.After(d.Info.CreatedAt) {
+		return nil
 	}
 	r, _ := readMemo(c.converter(), d.Memo)
 	return r
 }
 
-// Delete deletes a schedule. A rotation that runs goes on.
+// Delete deletes a schedule. A rotation that runs goes on. ErrForeign if it starts something else than rotations.
 func (c *Client) Delete(ctx context.Context, id string) error {
+	h := c.Temporal.ScheduleClient().GetHandle(ctx, id)
 	lost := false
 	err := c.patiently(ctx, func() error {
-		err := none(c.Temporal.ScheduleClient().GetHandle(ctx, id).Delete(ctx))
+		d, err := h.Describe(ctx)
+		switch {
+		case err == nil && !startsRotations(&d.Schedule):
+			return ErrForeign
+		case err == nil:
+			err = h.Delete(ctx)
+		}
+		err = none(err)
 		if lost && errors.Is(err, ErrNone) {
 			return nil // deleted by a call whose answer was lost
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -87,11 +86,40 @@ func (c *Client) Plan(ctx context.Context, wanted []Wanted, o PlanOptions, progr
 	}
 	for i := range list {
 		s := &list[i]
-		if r := s.Record; there[s.ID] != nil && r != nil && r.Made == MadeByManifest && slices.Contains(o.Prune, r.Manifest) {
-			steps = append(steps, Step{Request: s.Request(), Do: Deleted, id: s.ID})
+		if there[s.ID] == nil || !s.Record.madeBy(o.Prune) {
+			continue
 		}
+		step := Step{Request: s.Request(), Do: Deleted, id: s.ID}
+		if s.fromMemo {
+			switch r, err := c.recordNow(ctx, s.ID); {
+			case errors.Is(err, ErrNone):
+				continue
+			case err != nil:
+				return nil, err
+			case r == nil:
+				step.Err = ErrUnknownKeeper
+			case !r.madeBy(o.Prune):
+				continue
+			}
+		}
+		steps = append(steps, step)
 	}
 	return steps, nil
+}
+
+// ErrUnknownKeeper says that a schedule was changed since it was made, and that its note no longer says by what it is kept.
+var ErrUnknownKeeper = errors.New("the schedule does not say any more by what it is kept")
+
+// recordNow looks at a schedule of which a list does not tell by what it is kept now.
+func (c *Client) recordNow(ctx context.Context, id string) (r *Record, err error) {
+	err = c.patiently(ctx, func() error {
+		d, err := c.Temporal.ScheduleClient().GetHandle(ctx, id).Describe(ctx)
+		if err == nil {
+			r = c.recordOf(d)
+		}
+		return err
+	})
+	return r, none(err)
 }
 
 // compareAll looks at the schedules of some steps, several at once.

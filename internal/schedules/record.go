@@ -2,6 +2,7 @@ package schedules
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -44,6 +45,11 @@ func (r Record) KeptBy() string {
 	return "nobody"
 }
 
+// madeBy says whether a manifest of one of these names made the schedule.
+func (r *Record) madeBy(names []string) bool {
+	return r != nil && r.Made == MadeByManifest && slices.Contains(names, r.Manifest)
+}
+
 // identity names the secret, in the memo only: a note is never encrypted.
 type identity struct{ Store, Region, Secret string }
 
@@ -80,13 +86,13 @@ func note(said string, r Record) string {
 	return said + mark + string(data)
 }
 
-// readNote takes a note apart. One without a record is all words.
+// readNote takes a note apart. One without a record is all words. What people say may have the mark in it, a record has not.
 func readNote(text string) (said string, r *Record) {
-	said, data, found := strings.Cut(text, mark)
-	if !found || json.Unmarshal([]byte(data), &r) != nil {
+	at := strings.LastIndex(text, mark)
+	if at < 0 || json.Unmarshal([]byte(text[at+len(mark):]), &r) != nil {
 		return text, nil
 	}
-	return said, r
+	return text[:at], r
 }
 
 // readMemo reads the record and the secret's name from a memo; nil for what is not there.

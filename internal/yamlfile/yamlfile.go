@@ -43,6 +43,7 @@ func (p Problem) Where() string {
 type File struct {
 	Name     string
 	problems []Problem
+	met      int
 	anchors  map[string]ast.Node
 }
 
@@ -72,12 +73,16 @@ func Read(name string, text []byte) (*File, ast.Node) {
 
 // Wrong notes a problem at a node.
 func (f *File) Wrong(at ast.Node, format string, args ...any) {
+	f.met++
 	line, column := Place(at)
 	p := Problem{f.Name, line, column, fmt.Sprintf(format, args...)}
 	if !slices.Contains(f.problems, p) {
 		f.problems = append(f.problems, p)
 	}
 }
+
+// Met is how often something wrong was met; the same place, read again through an alias, counts again.
+func (f *File) Met() int { return f.met }
 
 // Place is the line and column of a node; a mapping's is that of its first field.
 func Place(n ast.Node) (line, column int) {
