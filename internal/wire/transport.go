@@ -15,8 +15,6 @@ const (
 	connectTimeout = 3 * time.Second
 	// maxHeader bounds an answer's header in bytes.
 	maxHeader = 64 << 10
-	// sessions is of how many hosts TLS sessions are kept.
-	sessions = 64
 )
 
 // NewTransport makes a transport that verifies TLS against the authorities (nil: the system's), shows plain requests to no
@@ -29,9 +27,7 @@ func NewTransport(roots *x509.CertPool) *http.Transport {
 		OnProxyConnectResponse: checkProxy,
 		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
 		TLSHandshakeTimeout:    connectTimeout,
-		// Every call has a connection of its own. The next one to the same host takes up the session of one that was verified, as long as
-		// its certificate is valid, and spares both sides the signatures.
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(sessions)},
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		MaxResponseHeaderBytes: maxHeader,
 		DisableCompression:     true,
 		// Go logs what arrives on an idle connection, and under GODEBUG what an HTTP/2 one carries.
