@@ -160,6 +160,11 @@ func (s heldSession) SetPassword(ctx context.Context, account string, password r
 	return s.Session.SetPassword(ctx, account, password)
 }
 
+func (s heldSession) Renew(ctx context.Context, account, like string, password rotation.Secret) (target.Change, error) {
+	s.at.pass()
+	return s.Session.Renew(ctx, account, like, password)
+}
+
 func (s heldSession) SetOwnPassword(ctx context.Context, old, new rotation.Secret) error {
 	s.at.pass()
 	return s.Session.SetOwnPassword(ctx, old, new)
