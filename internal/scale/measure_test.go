@@ -17,6 +17,9 @@ import (
 	"rotor/internal/rotation"
 )
 
+// mostMemory is how many MB a worker may take.
+const mostMemory = 150
+
 // ticks are a second in which Linux counts the time of processors.
 const ticks = 100
 
@@ -107,6 +110,7 @@ func (r *run) measured(ctx context.Context, t *testing.T, s fleet.Status, took t
 		busy += n
 	}
 	fmt.Printf("most memory of a worker: %d MB; all workers were busy for %.3fs of a processor for each secret\n", r.peak/1024, float64(busy)/ticks/float64(s.Selected))
+	require.Less(t, r.peak/1024, mostMemory, "MB of a worker, however many secrets there are")
 	runs, events, size := r.histories(ctx, t, "WorkflowType = '"+fleet.WorkflowType+"'")
 	fmt.Printf("the fleet's own histories: %d runs, at most %d events and %d kB\n", runs, events, size/1024)
 	_, events, size = r.histories(ctx, t, "WorkflowType = '"+rotation.WorkflowType+"'")
