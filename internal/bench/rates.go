@@ -29,8 +29,13 @@ func perSecond(ctx context.Context, secrets []devstack.Secret, atOnce, many int,
 	began := time.Now()
 	for i := range atOnce {
 		group.Go(func() {
-			for ctx.Err() == nil && taken.Add(1) <= int64(many) {
-				if err := rotate(ctx, secrets[i]); err != nil {
+			// In turns, for KMS keeps ten versions and tells their age in seconds: of one that was rotated ten times within a second it can't be known
+			// which version would be pushed out.
+			for at := i; ctx.Err() == nil && taken.Add(1) <= int64(many); at += atOnce {
+				if at >= len(secrets) {
+					at = i
+				}
+				if err := rotate(ctx, secrets[at]); err != nil {
 					cancel(err)
 				}
 			}

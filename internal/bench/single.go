@@ -13,8 +13,9 @@ import (
 	"rotor/internal/target"
 )
 
-// perSecret is how often a secret is rotated: AWS keeps all versions of a day, which makes lists longer.
-const perSecret = 5
+// perSecret is how often a secret is rotated, and then by the floor: AWS keeps all versions of a day, which makes lists longer, and KMS ten, whose order within
+// a second is not known.
+const perSecret = 4
 
 // timeKinds times rotations of each kind one by one, and the same by the floor, in turns.
 func (s *stage) timeKinds(ctx context.Context) error {
