@@ -27,6 +27,7 @@ import (
 	"rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/config"
 	"rotor/internal/devstack"
+	"rotor/internal/polling"
 	"rotor/internal/wiring"
 )
 
@@ -271,21 +272,7 @@ func execSQL(t *testing.T, statement string) {
 	require.NoError(t, err)
 }
 
-// eventually polls until the condition holds, or fails the test. Between two looks it waits twice as long as the first of them took, for many a
-// look is a command that keeps the servers busy which are being waited for.
-func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(within); ; {
-		began := time.Now()
-		if condition() {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s still not: %s", within, what)
-		}
-		time.Sleep(min(max(2*time.Since(began), 20*time.Millisecond), time.Second))
-	}
-}
+var eventually = polling.Eventually
 
 // inOrder requires that the texts stand in the output one after the other.
 func inOrder(t *testing.T, output string, texts ...string) {

@@ -36,10 +36,8 @@ func TestStrangerBetweenStepsThatGoExpress(t *testing.T) {
 			t.Run(store+", "+name, func(t *testing.T) {
 				t.Parallel()
 				h := byHand{t, prepare(t), ""}
-				steps := h.attempt(func(r *activities.Rotation) { r.Memory = &activities.Memory{For: time.Minute, Limit: 100} })
-				plan, err := steps.Look(t.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
-				require.NoError(t, err)
-				in := activities.StepInput{Plan: plan, Fresh: true}
+				steps, in := h.express()
+				var err error
 				for _, step := range []rotation.Step{rotation.StepNew, rotation.StepSet, rotation.StepTest, rotation.StepEnd} {
 					var before string
 					if test.before == step {
@@ -57,7 +55,7 @@ func TestStrangerBetweenStepsThatGoExpress(t *testing.T) {
 						tested, err = steps.Test(t.Context(), in)
 						differences = tested.Differences
 					default:
-						_, err = steps.End(t.Context(), activities.EndInput{Plan: plan, Fresh: true})
+						_, err = steps.End(t.Context(), activities.EndInput{Plan: in.Plan, Fresh: true})
 					}
 					if test.before != step {
 						require.NoError(t, err, step)
@@ -96,11 +94,8 @@ func TestStrangerBeforeSetOfOneAccountThatGoesExpress(t *testing.T) {
 			t.Run(store+", "+name, func(t *testing.T) {
 				t.Parallel()
 				h := byHand{t, prepare(t), ""}
-				steps := h.attempt(func(r *activities.Rotation) { r.Memory = &activities.Memory{For: time.Minute, Limit: 100} })
-				plan, err := steps.Look(t.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
-				require.NoError(t, err)
-				in := activities.StepInput{Plan: plan, Fresh: true}
-				_, err = steps.New(t.Context(), in)
+				steps, in := h.express()
+				_, err := steps.New(t.Context(), in)
 				require.NoError(t, err)
 				test.act(t, h.secret)
 				before := picture(t, h.secret)
@@ -113,6 +108,15 @@ func TestStrangerBeforeSetOfOneAccountThatGoesExpress(t *testing.T) {
 			})
 		}
 	}
+}
+
+// express looks as a worker does whose next steps go express, and gives the steps and their input.
+func (h byHand) express() (*activities.Rotation, activities.StepInput) {
+	h.Helper()
+	steps := h.attempt(func(r *activities.Rotation) { r.Memory = &activities.Memory{For: time.Minute, Limit: 100} })
+	plan, err := steps.Look(h.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
+	require.NoError(h, err)
+	return steps, activities.StepInput{Plan: plan, Fresh: true}
 }
 
 // standbyOf is the name of the account that a secret's first rotation creates.

@@ -20,6 +20,7 @@ import (
 
 	"rotor/internal/config"
 	"rotor/internal/devstack"
+	"rotor/internal/polling"
 	"rotor/internal/wiring"
 )
 
@@ -172,18 +173,4 @@ func module(t *testing.T) string {
 	return dir
 }
 
-// eventually polls until the condition holds, or fails the test. Between two looks it waits twice as long as the first of them took, for a look
-// keeps the servers busy which are being waited for.
-func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(within); ; {
-		began := time.Now()
-		if condition() {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s still not: %s", within, what)
-		}
-		time.Sleep(min(max(2*time.Since(began), 20*time.Millisecond), time.Second))
-	}
-}
+var eventually = polling.Eventually

@@ -112,8 +112,8 @@ func (p *paced) write(ctx context.Context, secret secretstore.Ref, call func() e
 	if err := p.wait(ctx, b, secret); err != nil {
 		return err
 	}
+	defer func() { b.leave(p.options.Now()) }() // also where the store panics
 	err := call()
-	b.leave(p.options.Now())
 	var e *rotation.Error
 	if errors.As(err, &e) && e.Throttled {
 		b.lower(p.options.Now())

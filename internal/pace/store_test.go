@@ -25,6 +25,8 @@ type fake struct {
 	waited        []time.Duration
 	// takes is how long a put takes.
 	takes time.Duration
+	// panics has the next put panic.
+	panics bool
 	// interrupted ends every sleep early.
 	interrupted bool
 }
@@ -32,6 +34,10 @@ type fake struct {
 func (f *fake) PutPending(context.Context, secretstore.Ref, string, rotation.Secret) error {
 	f.writes++
 	f.now = f.now.Add(f.takes)
+	if f.panics {
+		f.panics = false
+		panic("the SDK")
+	}
 	return f.answer
 }
 
@@ -108,6 +114,18 @@ func TestALateAnswerHoldsUpTheNextWrite(t *testing.T) {
 		require.NoError(t, s.PutPending(t.Context(), here, "v", rotation.Secret{}))
 	}
 	require.Equal(t, 3800*time.Millisecond, f.now.Sub(noon), "one begins a second after the answer to the one before it")
+}
+
+// A panic is recovered outside of the store: the worker lives on, and with it the place that the call had.
+func TestAPanicGivesItsPlaceBack(t *testing.T) {
+	f := &fake{now: noon, panics: true}
+	s := pace.Store("kms", f, f.options(1, 1))
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Hour))
+	defer cancel()
+	require.Panics(t, func() { _ = s.PutPending(ctx, here, "v1", rotation.Secret{}) })
+	f.now = f.now.Add(10 * time.Second)
+	require.NoError(t, s.PutPending(pace.Trying(ctx), here, "v2", rotation.Secret{}))
+	require.Equal(t, 2, f.writes)
 }
 
 func TestWorkersShareAQuota(t *testing.T) {

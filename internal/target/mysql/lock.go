@@ -102,6 +102,9 @@ func (s *session) take(ctx context.Context) error {
 		if err := s.conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 0), CONNECTION_ID()", s.lock).Scan(&got, &connection); err != nil {
 			return orBusy(ctx, busy, failure(err, "%s", doing))
 		}
+		if s.server.Connection == 0 { // a server that did not tell it when the session was set up
+			s.server.Connection = connection
+		}
 		if connection != s.server.Connection {
 			return rotation.Errorf(rotation.Retryable, "%s: the session is another one than that which was set up; does a proxy between share connections?",
 				doing).WithCode(codeSession)
