@@ -57,7 +57,7 @@ SIMULATEFLAGS  =
 # How many rotations beneath clients that log in without pause: make test-matrix NONSTOP=10000.
 NONSTOP   = 1000
 # The end-to-end tests that are run on each server.
-ROTATIONS = TestTwoPasswords|TestLeaked|TestRetire|TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory|TestCheck
+ROTATIONS = TestLateSetOfATerminatedRotation|TestTwoPasswords|TestLeaked|TestRetire|TestThreeRotationsInARow|TestSingleUser|TestFailureRollsBackWithProof|TestParkedRotationIsDecided|OnSeveralHosts|TestSetAgainWithAPasswordHistory|TestCheck
 
 .PHONY: help
 help: ## list the targets

@@ -175,13 +175,14 @@ func (m dualPassword) see(ctx context.Context, l *locked) (err error) {
 	return nil
 }
 
-// explained is an error where the account takes a second password that is not known. second says whether it may take one.
+// explained is an error where the account takes a second password that is not known: it may be the former one, or that of the unfinished rotation
+// that this one takes over, which may still have changed the account after Look. second says whether it may take one.
 func (m dualPassword) explained(ctx context.Context, l *locked) (second bool, err error) {
 	exists, known, err := l.SecondPassword(ctx, m.plan.Account)
 	if err != nil || !exists || len(l.versions) > 1 {
 		return exists || !known, err
 	}
-	leftover, err := m.taken(ctx, m.plan.Leftover)
+	leftover, err := m.taken(ctx, m.plan.Leftover, m.plan.StalePending)
 	if err == nil && len(leftover.versions) == 0 {
 		err = m.unexplained(rotation.Conflict)
 	}
@@ -227,7 +228,7 @@ func (m dualPassword) set(ctx context.Context, base, pending *rotation.Document)
 	if err != nil {
 		return SetResult{}, err
 	}
-	likely, err := m.likely(ctx, m.plan.Version, m.plan.Leftover, m.plan.Previous)
+	likely, err := m.likely(ctx, m.plan.Version, m.plan.Leftover, m.plan.StalePending, m.plan.Previous)
 	if err != nil {
 		return SetResult{}, err
 	}

@@ -88,12 +88,12 @@ func (m singleUser) whoLogsIn(ctx context.Context, versions ...string) (someone,
 	return someone{}, "", nil
 }
 
-// whichWorks gives the one of the base version and this rotation's that logs in, "" if neither does. Where nobody can log in, and Set may
-// have changed the password, it gives this rotation's: that way is right whatever the account has now, for Set gives it that password
-// (again).
+// whichWorks gives the one of the base version and this rotation's that logs in, "" if neither does. It gives this rotation's, too, where the
+// way forward is right whatever the account has now, for Set gives it that password (again): where nobody can log in, and Set may have changed
+// the password, and where the unfinished rotation that this one takes over has still changed it.
 func (m singleUser) whichWorks(ctx context.Context) (someone, string, error) {
-	own, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version)
-	if err == nil && own.proof.ByAPI && m.setUncertain {
+	own, version, err := m.whoLogsIn(ctx, m.plan.Base, m.plan.Version, m.plan.StalePending)
+	if err == nil && (own.proof.ByAPI && m.setUncertain || version != "" && version == m.plan.StalePending) {
 		version = m.plan.Version
 	}
 	return own, version, err

@@ -49,12 +49,24 @@ func (h byHand) request() rotation.Request {
 // begin looks and writes the version.
 func (h byHand) begin(around ...func(*activities.Rotation)) rotation.Plan {
 	h.Helper()
-	steps := h.attempt(around...)
-	plan, err := steps.Look(h.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
-	require.NoError(h, err)
-	_, err = steps.New(h.Context(), activities.StepInput{Plan: plan})
+	plan := h.look(around...)
+	h.new(plan, around...)
+	return plan
+}
+
+// look looks, and changes nothing.
+func (h byHand) look(around ...func(*activities.Rotation)) rotation.Plan {
+	h.Helper()
+	plan, err := h.attempt(around...).Look(h.Context(), activities.LookInput{Request: h.request(), Version: newVersion()})
 	require.NoError(h, err)
 	return plan
+}
+
+// new writes the version.
+func (h byHand) new(plan rotation.Plan, around ...func(*activities.Rotation)) {
+	h.Helper()
+	_, err := h.attempt(around...).New(h.Context(), activities.StepInput{Plan: plan})
+	require.NoError(h, err)
 }
 
 // set sets what begin has put.

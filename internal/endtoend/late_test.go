@@ -1,6 +1,8 @@
 package endtoend
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,6 +65,15 @@ func TestLateSet(t *testing.T) {
 	}
 }
 
+// versionOf is the credential of a version.
+func versionOf(t *testing.T, secret devstack.Secret, id string) credential {
+	t.Helper()
+	versions := stored(t, secret.Name).Versions
+	i := slices.IndexFunc(versions, func(v alibabakms.Version) bool { return v.ID == id })
+	require.GreaterOrEqual(t, i, 0)
+	return credentialOf(t, &versions[i])
+}
+
 // withoutVersion is the picture without a version that carries no stage any more.
 func withoutVersion(h byHand, id string) string {
 	h.Helper()
@@ -115,6 +126,52 @@ func TestLateSetBetweenRollbacksLocks(t *testing.T) {
 				require.Equal(t, before, now)
 			})
 		}
+	}
+}
+
+// The Set of a rotation that was terminated changes the account after the next one has looked, and before that one's version is pending. It is
+// nobody else's doing: the next one replaces it, and can take it back.
+func TestLateSetOfATerminatedRotation(t *testing.T) {
+	t.Parallel()
+	secrets := maps.Clone(lateSecrets)
+	if twoPasswords() {
+		secrets["an account with two passwords"] = func(t *testing.T) byHand { return byHand{t, newSecret(t), rotation.DualPassword} }
+	}
+	for name, prepare := range secrets {
+		begin := func(t *testing.T) (h byHand, next rotation.Plan) {
+			h = prepare(t)
+			terminated := h.begin()
+			next = h.look()
+			require.Equal(t, terminated.Version, next.StalePending)
+			h.set(terminated)
+			h.new(next)
+			return h, next
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, next := begin(t)
+			h.set(next)
+			h.end(next)
+			require.Equal(t, next.Version, currentVersion(t, h.secret))
+			require.True(t, logsIn(t, holder(t, h.secret, alibabakms.Current)))
+		})
+		t.Run(name+", rolled back", func(t *testing.T) {
+			t.Parallel()
+			h, next := begin(t)
+			result, err := h.attempt().Rollback(t.Context(), activities.RollbackInput{Plan: next, SetStarted: true})
+			require.NoError(t, err)
+			require.Equal(t, next.Strategy == rotation.SingleUser, result.Forward, "where only the terminated one's password works, which no stage names")
+			if result.Forward {
+				h.set(next)
+				h.end(next)
+			} else if next.Restore != "" {
+				require.True(t, logsIn(t, versionOf(t, h.secret, next.Restore)))
+				require.False(t, logsIn(t, versionOf(t, h.secret, next.StalePending)))
+			}
+			require.True(t, logsIn(t, holder(t, h.secret, alibabakms.Current)))
+			h.rotate()
+			require.True(t, logsIn(t, holder(t, h.secret, alibabakms.Current)))
+		})
 	}
 }
 
