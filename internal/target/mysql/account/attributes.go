@@ -14,8 +14,8 @@ import (
 var (
 	readColumns = []string{"ssl_type", "ssl_cipher", "x509_issuer", "x509_subject", "max_questions", "max_updates",
 		"max_connections", "max_user_connections", "max_statement_time", "plugin", "password_expired", "password_lifetime",
-		"account_locked", "password_reuse_history", "password_reuse_time", "password_require_current", "is_role"}
-	otherColumns = NamesOf("host", "user", "password", "authentication_string", "password_last_changed", "default_role", "user_attributes")
+		"account_locked", "password_reuse_history", "password_reuse_time", "password_require_current", "is_role", "default_role"}
+	otherColumns = NamesOf("host", "user", "password", "authentication_string", "password_last_changed", "user_attributes")
 	// Keys of the JSON documents that hold an account's further attributes.
 	mysqlKeys   = NamesOf("metadata", "Password_locking", "Restrictions", "additional_password", "multi_factor_authentication")
 	mariadbKeys = NamesOf("access", "version_id", "plugin", "authentication_string", "auth_or", "ssl_type", "ssl_cipher",
@@ -23,14 +23,18 @@ var (
 		"max_statement_time", "password_last_changed", "password_lifetime", "account_locked", "is_role", "default_role")
 )
 
-// attributes reads the accounts of the user names with all but their privileges. Hashes stay in the server.
-func (r reader) attributes() (map[Name]*Account, error) {
-	accounts := map[Name]*Account{}
+// attributes reads the accounts of the user names with all but their privileges, and the hosts of anonymous accounts. Hashes stay in the server.
+// It is one question, as the server looks through all of its accounts to answer it.
+func (r reader) attributes() (accounts map[Name]*Account, anonymous []string, err error) {
+	accounts = map[Name]*Account{}
 	names, query, args := r.attributesQuery()
-	err := r.each(query, args, func(values []sql.NullString) error {
+	err = r.each(query, args, func(values []sql.NullString) error {
 		row := map[string]sql.NullString{}
 		for i, name := range names {
 			row[name] = values[i]
+		}
+		if row["user"].String == "" {
+			anonymous = append(anonymous, row["host"].String)
 		}
 		if !r.of(row["user"].String) || row["is_role"].String == "Y" {
 			return nil
@@ -42,7 +46,7 @@ func (r reader) attributes() (map[Name]*Account, error) {
 		accounts[Name{row["user"].String, a.Host}] = a
 		return nil
 	})
-	return accounts, err
+	return accounts, anonymous, err
 }
 
 // attributesQuery selects what this server has: the names of the result's columns, the statement, and its arguments.
@@ -75,7 +79,7 @@ func (r reader) attributesQuery() ([]string, string, []any) {
 		add("locking", "JSON_EXTRACT(u.User_attributes, '$.Password_locking')")
 		add("restrictions", "JSON_EXTRACT(u.User_attributes, '$.Restrictions')")
 	}
-	condition, args := r.named("u.User")
+	condition, args := reader{users: append(slices.Clone(r.users), "")}.named("u.User")
 	return names, "SELECT " + strings.Join(expressions, ", ") + " FROM " + from + " WHERE " + condition, args
 }
 
@@ -117,6 +121,9 @@ func (r reader) account(row map[string]sql.NullString) (*Account, error) {
 			ReuseDays: d.setting("password_reuse_time"),
 			Locked:    row["account_locked"].String == "Y",
 		},
+	}
+	if role := row["default_role"].String; role != "" {
+		put(&a.Grants.DefaultRoles, Name{role, ""}, true)
 	}
 	if a.Attributes.Plugin == "" {
 		a.Attributes.Plugin = nativePassword

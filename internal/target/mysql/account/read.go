@@ -34,7 +34,7 @@ func Exists(ctx context.Context, conn *sql.Conn, server Server, user string) (bo
 	if err := server.CheckUser(user); err != nil {
 		return false, err
 	}
-	accounts, err := reader{ctx: ctx, conn: conn, server: server, users: []string{user}}.attributes()
+	accounts, _, err := reader{ctx: ctx, conn: conn, server: server, users: []string{user}}.attributes()
 	return len(accounts) > 0, Failure(err, "look for '%s'", user)
 }
 
@@ -46,15 +46,12 @@ func readAll(ctx context.Context, conn *sql.Conn, server Server, users ...string
 		}
 	}
 	whose := "'" + strings.Join(users, "' and '") + "'"
-	accounts, err := r.attributes()
+	accounts, anonymous, err := r.attributes()
 	if err != nil {
 		return nil, Failure(err, "read the attributes of %s", whose)
 	}
-	if err := r.relations(accounts); err != nil {
-		return nil, Failure(err, "read the roles and proxies of %s", whose)
-	}
-	tables, err := r.grantTables()
-	if err != nil {
+	tables := newGrantTables(server)
+	if err := r.ask(append(r.relations(accounts), tables.questions()...)...); err != nil {
 		return nil, Failure(err, "read the privileges of %s", whose)
 	}
 	sets := make([]Set, len(users))
@@ -69,9 +66,7 @@ func readAll(ctx context.Context, conn *sql.Conn, server Server, users ...string
 		set := &sets[slices.Index(users, name.User)]
 		set.Accounts = append(set.Accounts, *a)
 	}
-	if err := r.shadows(sets); err != nil {
-		return nil, Failure(err, "look for anonymous accounts")
-	}
+	r.shadows(sets, anonymous)
 	return sets, nil
 }
 

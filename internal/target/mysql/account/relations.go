@@ -7,59 +7,45 @@ import (
 	"strings"
 )
 
-// relations reads what ties the accounts to other accounts: proxies, roles and default roles.
-func (r reader) relations(accounts map[Name]*Account) error {
-	query := func(columns, table, user string, row func(g *Grants, values []sql.NullString)) error {
-		condition, args := r.named(user)
-		return r.each("SELECT "+columns+" FROM "+table+" WHERE "+condition, args, func(values []sql.NullString) error {
-			// Each query's first columns are user and host.
-			if a, ok := accounts[Name{values[0].String, values[1].String}]; ok {
-				row(&a.Grants, values[2:])
+// relations are what ties the accounts to other accounts: proxies, roles and default roles.
+func (r reader) relations(accounts map[Name]*Account) []question {
+	of := func(row func(g *Grants, v []sql.NullString)) func(Name, []sql.NullString) {
+		return func(name Name, v []sql.NullString) {
+			if a, ok := accounts[name]; ok {
+				row(&a.Grants, v)
 			}
-			return nil
-		})
-	}
-	err := query("User, Host, Proxied_user, Proxied_host, With_grant", "mysql.proxies_priv", "User", func(g *Grants, v []sql.NullString) {
-		put(&g.Proxies, Name{v[0].String, v[1].String}, v[2].String != "0")
-	})
-	if err != nil {
-		return err
-	}
-	role := func(g *Grants, v []sql.NullString) {
-		put(&g.Roles, Name{v[0].String, v[1].String}, v[2].String == "Y")
-	}
-	defaultRole := func(g *Grants, v []sql.NullString) {
-		if v[0].String != "" {
-			put(&g.DefaultRoles, Name{v[0].String, v[1].String}, true)
 		}
 	}
+	role := of(func(g *Grants, v []sql.NullString) {
+		put(&g.Roles, Name{v[0].String, v[1].String}, v[2].String == "Y")
+	})
+	questions := []question{{"mysql.proxies_priv", []string{"User", "Host", "Proxied_user", "Proxied_host", "With_grant"}, of(func(g *Grants, v []sql.NullString) {
+		put(&g.Proxies, Name{v[0].String, v[1].String}, v[2].String != "0")
+	})}}
 	switch {
 	case r.server.Flavour == MariaDB:
-		if err := query("User, Host, Role, '', Admin_option", "mysql.roles_mapping", "User", role); err != nil {
-			return err
-		}
-		return query("User, Host, default_role, ''", "mysql.user", "User", defaultRole)
+		questions = append(questions, question{"mysql.roles_mapping", []string{"User", "Host", "Role", "''", "Admin_option"}, role})
 	case r.server.can.dynamic:
-		if err := query("TO_USER, TO_HOST, FROM_USER, FROM_HOST, WITH_ADMIN_OPTION", "mysql.role_edges", "TO_USER", role); err != nil {
-			return err
-		}
-		return query("USER, HOST, DEFAULT_ROLE_USER, DEFAULT_ROLE_HOST", "mysql.default_roles", "USER", defaultRole)
+		questions = append(questions,
+			question{"mysql.role_edges", []string{"TO_USER", "TO_HOST", "FROM_USER", "FROM_HOST", "WITH_ADMIN_OPTION"}, role},
+			question{"mysql.default_roles", []string{"USER", "HOST", "DEFAULT_ROLE_USER", "DEFAULT_ROLE_HOST"}, of(func(g *Grants, v []sql.NullString) {
+				put(&g.DefaultRoles, Name{v[0].String, v[1].String}, true)
+			})})
 	}
-	return nil
+	return questions
 }
 
 // shadows lists anonymous accounts that come before those of each set: the server looks at the most specific host first, and at
 // named users before anonymous ones only among equal hosts.
-func (r reader) shadows(sets []Set) error {
-	return r.each("SELECT Host FROM mysql.user WHERE User = '' ORDER BY Host", nil, func(v []sql.NullString) error {
-		anonymous := v[0].String
+func (r reader) shadows(sets []Set, anonymous []string) {
+	slices.Sort(anonymous)
+	for _, host := range anonymous {
 		for i := range sets {
-			if sets[i].shadowed(anonymous, r.server) {
-				sets[i].Shadows = append(sets[i].Shadows, anonymous)
+			if sets[i].shadowed(host, r.server) {
+				sets[i].Shadows = append(sets[i].Shadows, host)
 			}
 		}
-		return nil
-	})
+	}
 }
 
 func (s Set) shadowed(anonymous string, server Server) bool {

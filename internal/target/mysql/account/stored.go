@@ -15,49 +15,39 @@ type grantTables struct {
 	routines map[Name]map[Routine]Names
 }
 
-func (r reader) grantTables() (grantTables, error) {
-	stored := grantTables{r.server, map[Name]map[Table]TableGrant{}, map[Name]map[string]bool{}, map[Name]map[Routine]Names{}}
-	query := func(columns, table, user string, row func(name Name, v []sql.NullString)) error {
-		condition, args := r.named(user)
-		return r.each("SELECT "+columns+" FROM "+table+" WHERE "+condition, args, func(v []sql.NullString) error {
-			// Each query's first columns are user and host.
-			if r.of(v[0].String) {
-				row(Name{v[0].String, v[1].String}, v[2:])
+func newGrantTables(server Server) grantTables {
+	return grantTables{server, map[Name]map[Table]TableGrant{}, map[Name]map[string]bool{}, map[Name]map[Routine]Names{}}
+}
+
+// questions are what fills it.
+func (g grantTables) questions() []question {
+	questions := []question{
+		{"mysql.tables_priv", []string{"User", "Host", "Db", "Table_name", "Table_priv"}, func(name Name, v []sql.NullString) {
+			within(g.ofTables, name)[Table{v[0].String, v[1].String}] = g.server.tableGrant(v[2].String)
+		}},
+		{"mysql.columns_priv", []string{"User", "Host", "Db", "Table_name", "Column_name", "Column_priv"}, func(name Name, v []sql.NullString) {
+			t, ok := g.ofTables[name][Table{v[0].String, v[1].String}]
+			if !ok {
+				return
 			}
-			return nil
-		})
-	}
-	err := query("User, Host, Db, Table_name, Table_priv", "mysql.tables_priv", "User", func(name Name, v []sql.NullString) {
-		within(stored.ofTables, name)[Table{v[0].String, v[1].String}] = r.server.tableGrant(v[2].String)
-	})
-	if err != nil {
-		return stored, err
-	}
-	err = query("User, Host, Db, Table_name, Column_name, Column_priv", "mysql.columns_priv", "User", func(name Name, v []sql.NullString) {
-		t, ok := stored.ofTables[name][Table{v[0].String, v[1].String}]
-		if !ok {
-			return
-		}
-		for _, privilege := range strings.Split(v[3].String, ",") {
-			if privilege = strings.ToUpper(privilege); privilege != "" {
-				t.Columns[privilege] = t.Columns[privilege].add(v[2].String)
+			for _, privilege := range strings.Split(v[3].String, ",") {
+				if privilege = strings.ToUpper(privilege); privilege != "" {
+					t.Columns[privilege] = t.Columns[privilege].add(v[2].String)
+				}
 			}
-		}
-	})
-	if err != nil || !r.server.can.dynamic {
-		return stored, err
+		}},
 	}
-	err = query("USER, HOST, PRIV, WITH_GRANT_OPTION", "mysql.global_grants", "USER", func(name Name, v []sql.NullString) {
-		within(stored.dynamic, name)[strings.ToUpper(v[0].String)] = v[1].String == "Y"
-	})
-	if err != nil {
-		return stored, err
+	if !g.server.can.dynamic {
+		return questions
 	}
-	err = query("User, Host, Routine_type, Db, Routine_name, Proc_priv", "mysql.procs_priv", "User", func(name Name, v []sql.NullString) {
-		// Routine names don't tell upper from lower case.
-		within(stored.routines, name)[Routine{v[0].String, v[1].String, strings.ToLower(v[2].String)}] = r.server.tableGrant(v[3].String).Privileges
-	})
-	return stored, err
+	return append(questions,
+		question{"mysql.global_grants", []string{"USER", "HOST", "PRIV", "WITH_GRANT_OPTION"}, func(name Name, v []sql.NullString) {
+			within(g.dynamic, name)[strings.ToUpper(v[0].String)] = v[1].String == "Y"
+		}},
+		question{"mysql.procs_priv", []string{"User", "Host", "Routine_type", "Db", "Routine_name", "Proc_priv"}, func(name Name, v []sql.NullString) {
+			// Routine names don't tell upper from lower case.
+			within(g.routines, name)[Routine{v[0].String, v[1].String, strings.ToLower(v[2].String)}] = g.server.tableGrant(v[3].String).Privileges
+		}})
 }
 
 // within gives the map of an account, which it makes if there is none.
