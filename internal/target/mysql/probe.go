@@ -20,16 +20,15 @@ func (t *Target) Probe(ctx context.Context, login target.Login) target.Proof {
 	}
 	defer conn.close()
 	proof := target.Proof{Answer: rotation.Accepted, TLS: conn.tls, Cipher: conn.cipher}
-	if proof.Server, err = account.Identify(ctx, conn.Conn); err != nil {
+	server, matched, err := account.Identify(ctx, conn.Conn)
+	if err != nil {
 		proof.Err = afterLogin(err, login)
 		proof.Code = rotation.CodeOf(proof.Err)
 		return proof
 	}
-	var matched string
-	if err := conn.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&matched); err == nil {
-		if at := strings.LastIndexByte(matched, '@'); at >= 0 && matched[:at] == login.Account {
-			t.rememberHost(proof.Server, login.Account, matched[at+1:])
-		}
+	proof.Server = server
+	if at := strings.LastIndexByte(matched, '@'); at >= 0 && matched[:at] == login.Account {
+		t.rememberHost(proof.Server, login.Account, matched[at+1:])
 	}
 	return proof
 }

@@ -20,6 +20,7 @@ const (
 	erNonexistingGrant  = 1141 // also: SHOW GRANTS of an account that is gone
 	erTableAccessDenied = 1142
 	erNoSuchTable       = 1146 // GRANT on a table that is gone
+	erUnknownVariable   = 1193
 	erSpecificAccess    = 1227 // dynamic privileges, roles, SYSTEM_USER
 	erCannotUser        = 1396 // CREATE of an account that exists, ALTER and DROP of one that doesn't
 	erNoSuchRoutine     = 1305

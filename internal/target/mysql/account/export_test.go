@@ -18,3 +18,10 @@ func nullStrings(values map[string]string) map[string]sql.NullString {
 	}
 	return row
 }
+
+// SetIdentify replaces the statement by which a server is identified.
+func SetIdentify(query string) (restore func()) {
+	former := identify
+	identify = query
+	return func() { identify = former }
+}
