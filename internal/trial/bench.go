@@ -147,7 +147,7 @@ func (b *Bench) undisturbed(ctx context.Context) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.calm == nil {
-		b.calm, err = b.StartWorker(ctx, b.Stack.Temporal.Address, undisturbedQueue, map[string]string{"ROTOR_STEP_TIMEOUT": "30s", "ROTOR_STEP_BURST": "1m"})
+		b.calm, err = b.StartWorker(ctx, b.Stack.Temporal.Address, undisturbedQueue, map[string]string{"ROTOR_STEP_TIMEOUT": "30s", "ROTOR_STEP_BURST": "1m", "ROTOR_EXPRESS": "true"})
 	}
 	return err
 }

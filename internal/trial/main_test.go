@@ -48,14 +48,19 @@ func kinds(t *testing.T, salt int) []trial.Kind {
 // seed chooses the sample.
 const seed = 20
 
-// sideBySide is how many trials run at once: most of the time they wait.
-const sideBySide = 16
+// sideBySide is how many trials run at once: most of the time they wait, above all those that only -full has.
+func sideBySide() int {
+	if *full {
+		return 48
+	}
+	return 16
+}
 
 var bench *trial.Bench
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", fmt.Sprint(sideBySide)); err != nil {
+	if err := flag.Set("test.parallel", fmt.Sprint(sideBySide())); err != nil {
 		panic(err)
 	}
 	code, err := run(m)
