@@ -2,6 +2,7 @@ package trial_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -37,18 +38,47 @@ func TestCloudFaults(t *testing.T) {
 				}
 			}
 			t.Logf("%d faults", len(cases))
-			for _, c := range sample(cases, 1, uint64(i)+200) {
-				t.Run(fmt.Sprintf("%s at %s", c.fault.Kind, c.effect), func(t *testing.T) {
-					t.Parallel()
-					untilMet(t, kind, c.effect.String(), func() bool {
-						tr := newTrial(t, kind)
-						fault := c.fault
-						fault.If = tr.At(c.effect)
-						injected := bench.Stack.Cloud.Inject(fault)
-						defer injected.Remove()
-						rotateThrough(t, tr)
-						return injected.Hits() == 1
-					})
+			inRows(t, kind, sample(cases, 1, uint64(i)+200), func(c faulty) string { return fmt.Sprintf("%s at %s", c.fault.Kind, c.effect) },
+				func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {
+					fault := c.fault
+					fault.If = tr.At(c.effect)
+					injected := bench.Stack.Cloud.Inject(fault)
+					defer injected.Remove()
+					rotateThrough(t, tr)
+					return injected.Hits() == 1
+				})
+		})
+	}
+}
+
+// Where a rotation of the kind leaves things as it found them, the same secret, on the same worker, is rotated through some faults, one after the
+// other: as many as leave the store the versions that were there before.
+const (
+	longestRow    = 4
+	mostRotations = 6
+)
+
+// inRows tries cases, several in a row.
+func inRows[C any](t *testing.T, kind trial.Kind, cases []C, name func(C) string, try func(*testing.T, *trial.Trial, C) (met bool)) {
+	length := 1
+	if kind.Again() {
+		length = longestRow
+	}
+	for row := range slices.Chunk(cases, length) {
+		t.Run(name(row[0]), func(t *testing.T) {
+			t.Parallel()
+			var tr *trial.Trial
+			rotations := 0
+			for _, c := range row {
+				t.Log(name(c))
+				untilMet(t, kind, name(c), func() bool {
+					if rotations++; tr == nil || !kind.Again() || rotations > mostRotations {
+						tr, rotations = newTrial(t, kind), 1
+						startWorker(t, tr)
+					} else {
+						require.NoError(t, tr.Again(t.Context()))
+					}
+					return try(t, tr, c)
 				})
 			}
 		})
@@ -58,7 +88,6 @@ func TestCloudFaults(t *testing.T) {
 // rotateThrough rotates, and requires that it gets there.
 func rotateThrough(t *testing.T, tr *trial.Trial) {
 	t.Helper()
-	startWorker(t, tr)
 	run, err := tr.Rotate(t.Context())
 	require.NoError(t, err)
 	ended, err := tr.Outcome(t.Context(), run)
@@ -130,27 +159,22 @@ func TestConnectionFaults(t *testing.T) {
 			}
 			sortByName(cases, func(c faulty) string { return c.fault + c.effect.String() })
 			t.Logf("%d faults", len(cases))
-			for _, c := range sample(cases, 1, uint64(i)+300) {
-				t.Run(fmt.Sprintf("%s, at %s", c.fault, c.effect), func(t *testing.T) {
-					t.Parallel()
-					untilMet(t, kind, c.effect.String(), func() (met bool) {
-						tr := newTrial(t, kind)
-						var once sync.Once
-						tr.Hook(func(e trial.Effect, m trial.Moment) (verdict trial.Verdict) {
-							if e == c.effect && m == sqlFaults[c.fault].moment {
-								once.Do(func() {
-									met = true
-									verdict = sqlFaults[c.fault].meet(t, tr)
-								})
-							}
-							return verdict
-						})
-						rotateThrough(t, tr)
-						tr.Hook(nil)
-						return met
+			inRows(t, kind, sample(cases, 1, uint64(i)+300), func(c faulty) string { return fmt.Sprintf("%s, at %s", c.fault, c.effect) },
+				func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {
+					var once sync.Once
+					tr.Hook(func(e trial.Effect, m trial.Moment) (verdict trial.Verdict) {
+						if e == c.effect && m == sqlFaults[c.fault].moment {
+							once.Do(func() {
+								met = true
+								verdict = sqlFaults[c.fault].meet(t, tr)
+							})
+						}
+						return verdict
 					})
+					rotateThrough(t, tr)
+					tr.Hook(nil)
+					return met
 				})
-			}
 		})
 	}
 }

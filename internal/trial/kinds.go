@@ -18,6 +18,8 @@ type Kind struct {
 	Add  func(devstack.Seeder, context.Context, string) (devstack.Secret, error)
 	// Strategy is asked for; "" leaves it to the secret.
 	Strategy rotation.Strategy
+	// Alone: the secret is of a single account.
+	Alone bool
 	// Known: what it reads from the database was tried with another kind, which reads the same.
 	Known bool
 	// Repeated: the secret has been rotated before, so that there is a standby account.
@@ -35,6 +37,9 @@ func (k Kind) AsExpress() Kind {
 	return k
 }
 
+// Again says whether a rotation leaves things so that the next one is of the same kind.
+func (k Kind) Again() bool { return k.Repeated || k.Strategy == rotation.SingleUser || k.Alone }
+
 // kinds are all that there are. A new one is a line here.
 var kinds = []Kind{
 	{Name: "kms, dual-account, first", Add: devstack.Seeder.KMSMySQLPair},
@@ -43,7 +48,7 @@ var kinds = []Kind{
 	{Name: "kms, single-user by its admin", Add: devstack.Seeder.KMSMySQLPair, Strategy: rotation.SingleUser},
 	{Name: "aws, dual-account, first", Add: devstack.Seeder.AWSPair, Known: true},
 	{Name: "aws, dual-account", Add: devstack.Seeder.AWSPair, Known: true, Repeated: true},
-	{Name: "aws, single-user", Add: devstack.Seeder.AWSSingleUser},
+	{Name: "aws, single-user", Add: devstack.Seeder.AWSSingleUser, Alone: true},
 	{Name: "apsara-rds, dual-account, first", Add: quickInstance},
 	{Name: "apsara-rds, dual-account", Add: quickInstance, Repeated: true},
 	{Name: "apsara-rds, single-user", Add: quickInstance, Strategy: rotation.SingleUser},

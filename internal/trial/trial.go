@@ -72,6 +72,13 @@ func (b *Bench) New(ctx context.Context, kind Kind) (t *Trial, err error) {
 	return t, err
 }
 
+// Again has the trial's secret be rotated again, from how things are now.
+func (t *Trial) Again(ctx context.Context) (err error) {
+	t.Hook(nil)
+	t.Outset, err = t.Look(ctx, t.Secret)
+	return err
+}
+
 // RotateOnce rotates a secret undisturbed, on a worker that all trials share, and express, as that takes half of everything.
 func (b *Bench) RotateOnce(ctx context.Context, kind Kind, s devstack.Secret) (Ended, error) {
 	if err := b.undisturbed(ctx); err != nil {

@@ -30,6 +30,7 @@ func TestUnreadableVersionIsNotARefusedLogin(t *testing.T) {
 		return set.Load() && version != "" && tr.Outset.Find(version) == nil && reads.Add(1) == 2
 	}})
 	defer denied.Remove()
+	startWorker(t, tr)
 	rotateThrough(t, tr)
 	require.Equal(t, 1, denied.Hits())
 }
