@@ -27,13 +27,22 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 	}
 	var tried []rotation.Secret
 	previousRefused := false
+	var unread error
 	for _, id := range candidates {
-		doc, err := m.document(ctx, id)
-		if err != nil && rotation.KindOf(err) == rotation.Permanent {
-			continue // not a document of this kind, or dropped meanwhile
+		v, err := m.value(ctx, id)
+		if rotation.KindOf(err) == rotation.Permanent && err != nil {
+			// Dropped meanwhile; or not visible yet, right after the rotation that has written it.
+			if unread == nil {
+				unread = m.unlessGone(ctx, id, m.orDeleted(err))
+			}
+			continue
 		}
 		if err != nil {
 			return err
+		}
+		doc, err := m.parse(p.Secret, v)
+		if err != nil {
+			continue // not a document of this kind
 		}
 		if doc.Account != p.Standby || slices.ContainsFunc(tried, doc.Password.Equal) {
 			continue
@@ -76,6 +85,9 @@ func (m dualAccount) findRestore(ctx context.Context, req rotation.Request, vers
 	if req.AdoptStandby {
 		m.note(rotation.WarningAdopted, "account "+p.Standby+" existed and no version of the secret logs in to it; it is adopted as asked")
 		return nil
+	}
+	if unread != nil {
+		return unread
 	}
 	if m.byAPI {
 		return rotation.Errorf(rotation.Permanent, "account %s exists, the previous version of secret %s is not of it, and this worker can't reach the server "+

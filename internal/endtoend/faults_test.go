@@ -28,6 +28,21 @@ func TestStaleReads(t *testing.T) {
 	}
 }
 
+// The version whose password the standby account has, which the store lists and does not give for a moment, makes nobody think that the account is a
+// stranger's.
+func TestPreviousVersionIsNotGiven(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+	s := stored(t, secret.Name)
+	previous := s.Holder("ACSPrevious").ID
+	withheld := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: secret.Name, Action: "GetSecretValue", If: func(r cloudsim.Request) bool {
+		return r.Params["VersionId"] == previous
+	}})
+	require.Equal(t, rotation.Rotated, rotate(t, secret, nil).Outcome)
+	require.Equal(t, 1, withheld.Hits())
+}
+
 // A stage that may not be moved keeps the rotation waiting and saying so, for what has passed Test is not rolled back. It goes on by
 // itself once it may.
 func TestMoveThatIsDenied(t *testing.T) {
