@@ -49,6 +49,8 @@ func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settin
 	if settings.Express {
 		steps.Memory = Memory(settings)
 	}
+	// What histories call the program. Without it the SDK makes a checksum of the whole file, which takes longer than all else at the start.
+	worker.SetBinaryChecksum(settings.Version())
 	w := worker.New(c, settings.TaskQueue, worker.Options{
 		Interceptors:                           append(around.Outer, &activities.Edge{Heartbeat: settings.Heartbeat}),
 		StickyScheduleToStartTimeout:           settings.Sticky,
