@@ -41,6 +41,11 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 	s.setUncertain = in.SetUncertain
 	// An adopted version's password is set, whoever did it.
 	in.SetStarted = in.SetStarted || in.Plan.Adopted
+	if in.SetStarted && in.PutUncertain && !in.Put {
+		if err := s.putForRollback(ctx); err != nil {
+			return RollbackResult{}, err
+		}
+	}
 	action, err := s.decideRollback(ctx, in.SetStarted)
 	if err != nil {
 		return RollbackResult{}, err
@@ -76,6 +81,20 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 		}
 	}
 	return s.proveRollback(ctx, in.SetStarted, result)
+}
+
+// putForRollback puts the version where nobody knows whether steps that may have run have put it, and changed the target, or still will. Only a
+// version that is there, and from which the pending stage is then taken, keeps them from it.
+func (s *scene) putForRollback(ctx context.Context) error {
+	seen, err := s.versions(ctx)
+	if err != nil {
+		return err
+	}
+	if _, exists := seen.Find(s.plan.Version); exists || s.plan.CheckBase(seen) != nil {
+		return nil // what there is decides
+	}
+	_, err = s.put(ctx)
+	return err
 }
 
 func (s *scene) decideRollback(ctx context.Context, setStarted bool) (rotation.RollbackAction, error) {

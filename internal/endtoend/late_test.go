@@ -175,6 +175,30 @@ func TestLateSetOfATerminatedRotation(t *testing.T) {
 	}
 }
 
+// Steps that went express were lost with their workflow task, so that nobody knows what they did, and the rotation is cancelled. They may still run
+// after its rollback, and change nothing.
+func TestLostStepsAfterARollback(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a single account that its admin changes", "a single account that changes itself"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := lateSecrets[name](t)
+			before := picture(t, h.secret)
+			plan := h.look()
+			result, err := h.attempt().Rollback(t.Context(), activities.RollbackInput{Plan: plan, SetStarted: true, PutUncertain: true, SetUncertain: true})
+			require.NoError(t, err)
+			require.False(t, result.Forward)
+			require.Equal(t, rotation.ProofLogin, result.Proof)
+			lost := h.attempt()
+			_, _ = lost.New(t.Context(), activities.StepInput{Plan: plan})
+			_, err = lost.Set(t.Context(), activities.StepInput{Plan: plan})
+			require.NotEmpty(t, rotation.KindOf(err), "%v", err)
+			require.Equal(t, before, withoutVersion(h, plan.Version))
+			require.True(t, logsIn(t, holder(t, h.secret, alibabakms.Current)))
+		})
+	}
+}
+
 // A Rollback that has passed its checks is overtaken by another attempt of it, and by the whole next rotation, which makes the account
 // that it is about to change the current one.
 func TestLateRollback(t *testing.T) {

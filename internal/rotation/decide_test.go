@@ -64,6 +64,35 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// What a list from before the move says is no reason to leave the former credential usable; what somebody has moved is.
+func TestDecideRetire(t *testing.T) {
+	movedBack := seen("v0", "v1", "v1", "v0")
+	movedBack[0].Stages = append(movedBack[0].Stages, rotation.Previous)
+	for name, test := range map[string]struct {
+		seen rotation.Versions
+		says string
+	}{
+		"ours is current":                    {seen("v1", "", "v1", "v0"), "retire"},
+		"ours is current, and pending":       {seen("v1", "v1", "v1", "v0"), "retire"},
+		"another is pending":                 {seen("v1", "v2", "v2", "v1", "v0"), "retryable"},
+		"another is current":                 {seen("v2", "", "v2", "v1", "v0"), "superseded"},
+		"somebody has moved it back":         {movedBack, "superseded"},
+		"and has taken all other stages off": {seen("v0", "", "v1", "v0"), "superseded"},
+		"a list from before the move":        {seen("v0", "v1", "v1", "v0"), "retryable"},
+		"a list from before there was ours":  {seen("v0", "", "v0"), "retryable"},
+		"nothing is current (not seen)":      {seen("", "", "v1", "v0"), "retryable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			superseded, err := rotation.DecideRetire(aPlan, test.seen)
+			says := map[bool]string{true: "superseded", false: "retire"}[superseded]
+			if err != nil {
+				says = string(rotation.KindOf(err))
+			}
+			require.Equal(t, test.says, says)
+		})
+	}
+}
+
 func TestDecideStandby(t *testing.T) {
 	const yes, no, unknown = rotation.Accepted, rotation.RefusedLogin, rotation.Unknown
 	created := aPlan

@@ -144,6 +144,14 @@ func DecideRetire(p Plan, seen Versions) (superseded bool, err error) {
 	case p.Version:
 	case "":
 		return false, p.CheckBase(seen)
+	case p.Base:
+		// Before the move this rotation's version was pending, or not there yet: that is a list from the past. Whoever has moved the stage back has
+		// left it the previous one, or without a stage.
+		_, exists := seen.Find(p.Version)
+		if !exists || seen.Holder(Pending) == p.Version && seen.Holder(Previous) != p.Version {
+			return false, Errorf(Retryable, "the move of the current stage of secret %s to version %s is not visible yet", p.Secret, p.Version)
+		}
+		return true, nil
 	default:
 		return true, nil
 	}

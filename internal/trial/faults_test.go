@@ -16,8 +16,11 @@ import (
 // cloudFaults are what a request to the cloud can meet. A slow answer takes longer than an attempt of a step may.
 var cloudFaults = []cloudsim.Fault{
 	{Kind: cloudsim.Throttle}, {Kind: cloudsim.ErrorBefore}, {Kind: cloudsim.ErrorAfter}, {Kind: cloudsim.CloseBefore}, {Kind: cloudsim.CloseAfter},
-	{Kind: cloudsim.Malformed}, {Kind: cloudsim.SlowAnswer, Hold: 7 * time.Second}, {Kind: cloudsim.Stale, Lag: 2 * time.Second},
+	{Kind: cloudsim.Malformed}, {Kind: cloudsim.SlowAnswer, Hold: 7 * time.Second}, {Kind: cloudsim.Stale, Lag: lag},
 }
+
+// lag is how old a stale answer is.
+const lag = 2 * time.Second
 
 // Whatever a request to the store or to the RDS API meets, the rotation gets there, writes one version, and locks nobody out.
 func TestCloudFaults(t *testing.T) {
@@ -42,6 +45,9 @@ func TestCloudFaults(t *testing.T) {
 				func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {
 					fault := c.fault
 					fault.If = tr.At(c.effect)
+					if fault.Kind == cloudsim.Stale {
+						<-time.After(time.Until(tr.Settled.Add(lag))) // what was there before the rotation is visible
+					}
 					injected := bench.Stack.Cloud.Inject(fault)
 					defer injected.Remove()
 					rotateThrough(t, tr)

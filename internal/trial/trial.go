@@ -26,8 +26,9 @@ type Trial struct {
 	Kind   Kind
 	Secret devstack.Secret
 	Queue  string
-	// Outset is how things were before the rotation that is tried.
-	Outset Picture
+	// Outset is how things were before the rotation that is tried, and Settled since when.
+	Outset  Picture
+	Settled time.Time
 
 	sql      *sqlrelay.Relay
 	temporal *temporalrelay.Relay
@@ -68,13 +69,13 @@ func (b *Bench) New(ctx context.Context, kind Kind) (t *Trial, err error) {
 			return t, err
 		}
 	}
-	t.Outset, err = b.Look(ctx, t.Secret)
-	return t, err
+	return t, t.Again(ctx)
 }
 
 // Again has the trial's secret be rotated again, from how things are now.
 func (t *Trial) Again(ctx context.Context) (err error) {
 	t.Hook(nil)
+	t.Settled = time.Now()
 	t.Outset, err = t.Look(ctx, t.Secret)
 	return err
 }
