@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"time"
 
 	"rotor/internal/rotation"
 )
@@ -102,8 +103,22 @@ func (s *scene) decideRollback(ctx context.Context, setStarted bool) (rotation.R
 	if err != nil {
 		return "", err
 	}
+	action, err := rotation.DecideRollback(s.plan, seen, setStarted)
+	if _, exists := seen.Find(s.plan.Version); exists || rotation.KindOf(err) != rotation.Conflict {
+		return action, err
+	}
+	// That the version is gone may be said by a list from before it was put, and nobody could undo a rollback that parks in its midst.
+	if err := s.Pause(ctx, goneReread); err != nil {
+		return "", err
+	}
+	if seen, err = s.versions(ctx); err != nil {
+		return "", err
+	}
 	return rotation.DecideRollback(s.plan, seen, setStarted)
 }
+
+// goneReread is how much later the store is asked again for a version that it does not list.
+const goneReread = 2500 * time.Millisecond
 
 // mayUndo looks again under the lock: the target may be touched only while current is the base version and pending is on ours.
 func (s *scene) mayUndo(ctx context.Context) error {
