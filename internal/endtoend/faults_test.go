@@ -43,6 +43,23 @@ func TestPreviousVersionIsNotGiven(t *testing.T) {
 	require.Equal(t, 1, withheld.Hits())
 }
 
+// Right after a rollback has taken the pending stage off, the store lists what there was before the put: that does not make the version gone.
+func TestStaleListInARollback(t *testing.T) {
+	t.Parallel()
+	const lag = 2 * time.Second
+	h := byHand{t, newSecret(t), ""}
+	added := time.Now()
+	eventually(t, 2*lag, "the secret itself is visible", func() bool { return time.Since(added) > lag })
+	plan := h.begin()
+	h.set(plan)
+	stale := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Stale, Resource: h.secret.Name, Action: "ListSecretVersionIds", Lag: lag, If: func(cloudsim.Request) bool {
+		return pendingOf(t, h.secret) == nil
+	}})
+	h.rollBack(plan)
+	require.Equal(t, 1, stale.Hits())
+	require.True(t, logsIn(t, holder(t, h.secret, alibabakms.Current)))
+}
+
 // A stage that may not be moved keeps the rotation waiting and saying so, for what has passed Test is not rolled back. It goes on by
 // itself once it may.
 func TestMoveThatIsDenied(t *testing.T) {
