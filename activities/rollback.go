@@ -42,7 +42,7 @@ func (r *Rotation) Rollback(ctx context.Context, in RollbackInput) (RollbackResu
 	s.setUncertain = in.SetUncertain
 	// An adopted version's password is set, whoever did it.
 	in.SetStarted = in.SetStarted || in.Plan.Adopted
-	if in.SetStarted && in.PutUncertain && !in.Put {
+	if in.SetStarted && in.PutUncertain && !in.Put && !in.Plan.Adopted {
 		if err := s.putForRollback(ctx); err != nil {
 			return RollbackResult{}, err
 		}

@@ -143,14 +143,20 @@ func (m dualAccount) retiredDocument(ctx context.Context, version string) (*rota
 	if version == "" {
 		return nil, nil
 	}
-	doc, err := m.document(ctx, version)
-	if rotation.KindOf(err) == rotation.Permanent && err != nil || err == nil && doc.Account != m.plan.Account {
-		return nil, nil
-	}
-	if err != nil {
+	doc, err := m.documentOf(ctx, version, m.plan.Account)
+	if err != nil || doc == nil {
 		return nil, err
 	}
 	return retiredBy(doc, m.plan.Standby)
+}
+
+// documentOf is the document of a version; nil if that is gone, can't be read as one, or is of another account.
+func (m dualAccount) documentOf(ctx context.Context, version, account string) (*rotation.Document, error) {
+	doc, err := m.document(ctx, version)
+	if rotation.KindOf(err) == rotation.Permanent && err != nil || err == nil && doc.Account != account {
+		return nil, nil
+	}
+	return doc, err
 }
 
 // retiredBy is a login of an account that is retired while a document is the current one.
@@ -185,12 +191,9 @@ func (m dualAccount) lateAnswer(ctx context.Context) (rotation.Answer, error) {
 	if m.plan.StalePending == "" {
 		return rotation.RefusedLogin, nil
 	}
-	doc, err := m.document(ctx, m.plan.StalePending)
-	if rotation.KindOf(err) == rotation.Permanent && err != nil || err == nil && doc.Account != m.plan.Standby {
-		return rotation.RefusedLogin, nil
-	}
-	if err != nil {
-		return "", err
+	doc, err := m.documentOf(ctx, m.plan.StalePending, m.plan.Standby)
+	if err != nil || doc == nil {
+		return rotation.RefusedLogin, err
 	}
 	proof := m.tryLogin(ctx, doc)
 	if m.plan.StandbyExists {

@@ -84,11 +84,7 @@ func (r reader) attributesQuery() ([]string, string, []any) {
 		add("locking", "JSON_EXTRACT(u.User_attributes, '$.Password_locking')")
 		add("restrictions", "JSON_EXTRACT(u.User_attributes, '$.Restrictions')")
 	}
-	args := make([]any, len(users))
-	for i, user := range users {
-		args[i] = user
-	}
-	return names, "SELECT " + strings.Join(expressions, ", ") + " FROM " + from, args
+	return names, "SELECT " + strings.Join(expressions, ", ") + " FROM " + from, arguments(users)
 }
 
 func (s Server) has(column string) bool { _, ok := s.userColumns[column]; return ok }

@@ -80,11 +80,15 @@ type reader struct {
 
 // named is the condition that a column of a grant table has one of the user names, and its arguments.
 func (r reader) named(column string) (string, []any) {
-	args := make([]any, len(r.users))
-	for i, user := range r.users {
-		args[i] = user
+	return column + " IN (?" + strings.Repeat(", ?", len(r.users)-1) + ")", arguments(r.users)
+}
+
+func arguments(names []string) []any {
+	args := make([]any, len(names))
+	for i, name := range names {
+		args[i] = name
 	}
-	return column + " IN (?" + strings.Repeat(", ?", len(args)-1) + ")", args
+	return args
 }
 
 // of: a comparison with trailing spaces or another case is the column's, not ours.
