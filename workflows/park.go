@@ -47,7 +47,7 @@ var decisionDescriptions = map[string]string{
 
 func (w *run) validate(choice string, d Decide) error {
 	switch {
-	case w.status.State != rotation.StateParked:
+	case !w.parks:
 		return rotation.Errorf(rotation.Permanent, "the rotation is not parked; there is nothing to decide")
 	case w.decision != nil:
 		return rotation.Errorf(rotation.Permanent, "%s was decided already", w.decision.Choice)
@@ -60,8 +60,12 @@ func (w *run) validate(choice string, d Decide) error {
 }
 
 // park waits for a person. A cancel that arrives meanwhile counts as the decision to roll back, where that is still possible.
+//
+// What is decided while it is still being looked at what is left counts, too: a query is answered from all that has arrived, so that somebody can
+// see the rotation parked and decide before the workflow has been told that the look is over.
 func (w *run) park(reason error) rotation.Decision {
-	w.decision = nil
+	w.decision, w.parks = nil, true
+	defer func() { w.parks = false }()
 	wait, _ := workflow.NewDisconnectedContext(w.root)
 	w.parked(wait, reason)
 	w.show("", true)

@@ -98,6 +98,20 @@ func TestParkedDecisions(t *testing.T) {
 		s.run()
 		require.ErrorContains(t, a.rejected, "Reason: missing")
 	})
+	t.Run("while it is looked at what is left", func(t *testing.T) {
+		sc, early := script{set: always(conflict)}, &answer{}
+		var s *stage
+		sc.inspect = func(activities.InspectInput) (rotation.Situation, error) {
+			s.UpdateWorkflow(rotation.UpdateAbandon, "early", early, workflows.Decide{Reason: "seen enough"})
+			return rotation.Situation{}, nil
+		}
+		s = newStage(t, sc)
+		s.run()
+		require.True(t, early.accepted, "%v", early.rejected)
+		result := s.outcome(t)
+		require.Equal(t, rotation.Abandoned, result.Outcome)
+		require.Equal(t, "seen enough", result.Decision.Reason)
+	})
 	t.Run("not parked", func(t *testing.T) {
 		sc := script{set: always(retryable)}
 		s := newStage(t, sc)

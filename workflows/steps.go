@@ -60,6 +60,8 @@ type run struct {
 	former   *rotation.FormerCredential
 	notes    []string
 	decision *rotation.Decision
+	// parks says that a decision is waited for, or will be as soon as it was looked at what is left.
+	parks bool
 	// situation is what the rotation left when it parked last.
 	situation *rotation.Situation
 	// decided is the decision that the result reports.

@@ -36,19 +36,8 @@ func parkedRotation(t *testing.T) (devstack.Secret, client.WorkflowRun) {
 	return secret, run
 }
 
-// decide sends a decision. A busy worker may have to come to the rotation's present state again, and say until then that it is not parked.
-func decide(t *testing.T, run client.WorkflowRun, choice, reason string) (err error) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
-		err = decideOnce(t, run, choice, reason)
-		if err == nil || !strings.Contains(err.Error(), "is not parked") || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-func decideOnce(t *testing.T, run client.WorkflowRun, choice, reason string) error {
+// decide sends a decision.
+func decide(t *testing.T, run client.WorkflowRun, choice, reason string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
