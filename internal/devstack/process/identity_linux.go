@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -16,6 +17,9 @@ func attributes() *syscall.SysProcAttr {
 // identify finds when a living process was started: clock ticks since boot, field 22 of /proc/PID/stat (proc(5)).
 func identify(pid int) (identity, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return identity{}, errGone
+	}
 	if err != nil {
 		return identity{}, err
 	}
@@ -30,7 +34,7 @@ func identify(pid int) (identity, error) {
 		return identity{}, errors.New("unreadable /proc entry")
 	}
 	if s := fields[state][0]; s == 'Z' || s == 'X' {
-		return identity{}, errors.New("process has ended")
+		return identity{}, errGone
 	}
 	return identity{pid: pid, start: string(fields[start])}, nil
 }

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -19,6 +20,9 @@ func identify(pid int) (identity, error) {
 	cmd := exec.Command("ps", "-o", "lstart=", "-p", strconv.Itoa(pid))
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=/usr/bin:/bin"}
 	out, err := cmd.Output()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return identity{}, errGone // it lists none
+	}
 	if err != nil {
 		return identity{}, fmt.Errorf("look for process %d: %w", pid, err)
 	}

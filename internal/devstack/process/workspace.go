@@ -136,9 +136,16 @@ func parseIdentity(name string) (identity, bool) {
 	return identity{pid: pid, start: parts[1]}, true
 }
 
+// errGone is that there is no such process, or no longer.
+var errGone = errors.New("no such process")
+
+// alive counts a process as alive that can't be looked at: what is its own must not be taken from it.
 func (id identity) alive() bool {
 	now, err := identify(id.pid)
-	return err == nil && now == id
+	if err != nil {
+		return !errors.Is(err, errGone)
+	}
+	return now == id
 }
 
 // killGroup kills the process's group, which it leads, and waits until it is gone.
