@@ -19,8 +19,9 @@ type index struct {
 	length  int
 	mask    uint64
 	byStart map[uint64][]pattern
-	// maybe has a bit for every start, so that most places cost no look into the map.
-	maybe [1 << 16]bool
+	// maybe has a bit for what spread makes of every start, so that most places cost no look into the map: there can be 100,000 patterns, and
+	// processors keep its half a megabyte at hand.
+	maybe [1 << (spreadBits - 6)]uint64
 }
 
 func newIndex(patterns []pattern) *index {
@@ -38,13 +39,22 @@ func newIndex(patterns []pattern) *index {
 			start = start<<8 | uint64(c)
 		}
 		x.byStart[start] = append(x.byStart[start], p)
-		x.maybe[spread(start)] = true
+		bit := spread(start)
+		x.maybe[bit>>6] |= 1 << (bit & 63)
 	}
 	return x
 }
 
-// spread makes 16 bits of a start.
-func spread(start uint64) uint64 { return start * 0x9e3779b97f4a7c15 >> 48 }
+const spreadBits = 22
+
+// spread makes spreadBits bits of a start.
+func spread(start uint64) uint64 { return start * 0x9e3779b97f4a7c15 >> (64 - spreadBits) }
+
+// begins says whether a pattern may begin with these bytes.
+func (x *index) begins(start uint64) bool {
+	bit := spread(start)
+	return x.maybe[bit>>6]>>(bit&63)&1 == 1
+}
 
 // search gives the first place of each password, in the plainest of the forms in which it is there.
 func (x *index) search(data []byte) []Finding {
@@ -53,7 +63,7 @@ func (x *index) search(data []byte) []Finding {
 	for i, c := range data {
 		window = (window<<8 | uint64(c)) & x.mask
 		at := i + 1 - x.length
-		if at < 0 || !x.maybe[spread(window)] {
+		if at < 0 || !x.begins(window) {
 			continue
 		}
 		for _, p := range x.byStart[window] {
