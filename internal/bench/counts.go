@@ -35,7 +35,7 @@ func (s *stage) count(ctx context.Context, k trial.Kind) error {
 	r, err := sqlrelay.Listen(s.Stack.MySQL.Address(), func(said *sqlrelay.Statement, answered bool) sqlrelay.Verdict {
 		switch {
 		case answered:
-		case said.Text == "login":
+		case said.Text == sqlrelay.Login:
 			logins.Add(1)
 		default:
 			statements.Add(1)

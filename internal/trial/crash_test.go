@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"rotor/internal/trial"
 )
@@ -36,7 +37,7 @@ func TestWorkerIsKilled(t *testing.T) {
 			for _, c := range sample(crashes, 2, uint64(i)) {
 				t.Run(fmt.Sprintf("%s %s", c.moment, c.effect), func(t *testing.T) {
 					t.Parallel()
-					untilMet(t, kind, c.effect.String(), func() bool { return c.try(t) })
+					untilMet(t, c.effect.String(), func() bool { return c.try(t) })
 				})
 			}
 		})
@@ -72,21 +73,8 @@ func (c crash) try(t *testing.T) (met bool) {
 	})
 	run, err := tr.Rotate(t.Context())
 	require.NoError(t, err)
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		_ = run.Get(t.Context(), nil) // its outcome is asked for below
-	}()
-	select {
-	case <-killed:
-	case <-over:
-		select {
-		case <-killed: // at its very end
-		case <-time.After(endPatience):
-			return false
-		}
-	case <-time.After(killPatience):
-		t.Fatalf("it did not come to %s", c.effect)
+	if !dead(t, run, killed) {
+		return false
 	}
 	tr.Hook(nil)
 	tr.Linger(false)
@@ -95,4 +83,28 @@ func (c crash) try(t *testing.T) (met bool) {
 	require.NoError(t, err)
 	requireRotated(t, tr, ended)
 	return true
+}
+
+// dead waits until a rotation's worker has been killed; false if the rotation ended before that.
+func dead(t *testing.T, run client.WorkflowRun, killed <-chan struct{}) bool {
+	t.Helper()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = run.Get(t.Context(), nil) // its outcome is asked for later
+	}()
+	select {
+	case <-killed:
+		return true
+	case <-over:
+		select {
+		case <-killed: // at its very end
+			return true
+		case <-time.After(endPatience):
+			return false
+		}
+	case <-time.After(killPatience):
+		t.Fatal("it did not come to the effect")
+		return false
+	}
 }

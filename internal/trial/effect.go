@@ -128,7 +128,11 @@ func (l *ledger) given(activity string) {
 // onStatement is the hook of the SQL relay.
 func (t *Trial) onStatement(s *sqlrelay.Statement, answered bool) Verdict {
 	if !answered {
-		return t.meet(t.ask(s, SQL, s.Text), Before)
+		name := s.Text
+		if s.Account != "" && s.Account == t.Secret.AdminAccount {
+			name += ofAdmin
+		}
+		return t.meet(t.ask(s, SQL, name), Before)
 	}
 	return t.meet(t.answered(s), After)
 }

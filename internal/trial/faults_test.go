@@ -3,6 +3,7 @@ package trial_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"rotor/internal/cloudsim"
 	"rotor/internal/trial"
+	"rotor/internal/trial/sqlrelay"
 )
 
 // cloudFaults are what a request to the cloud can meet. A slow answer takes longer than an attempt of a step may.
@@ -77,7 +79,7 @@ func inRows[C any](t *testing.T, kind trial.Kind, cases []C, name func(C) string
 			rotations := 0
 			for _, c := range row {
 				t.Log(name(c))
-				untilMet(t, kind, name(c), func() bool {
+				untilMet(t, name(c), func() bool {
 					if rotations++; tr == nil || !kind.Again() || rotations > mostRotations {
 						tr, rotations = newTrial(t, kind), 1
 						startWorker(t, tr)
@@ -114,7 +116,9 @@ func always(v trial.Verdict) func(*testing.T, *trial.Trial) trial.Verdict {
 	return func(*testing.T, *trial.Trial) trial.Verdict { return v }
 }
 
-func isLogin(e trial.Effect) bool { return e.Name == "login" }
+func isLogin(e trial.Effect) bool {
+	return e.Source == trial.SQL && strings.HasPrefix(e.Name, sqlrelay.Login)
+}
 
 var sqlFaults = map[string]sqlFault{
 	"the connection breaks before it":    {moment: trial.Before, meet: always(trial.Drop)},

@@ -76,7 +76,7 @@ func TestRotationIsInterrupted(t *testing.T) {
 			for _, c := range sample(cases, 1, uint64(i)+100) {
 				t.Run(fmt.Sprintf("%s before %s", c.what, c.effect), func(t *testing.T) {
 					t.Parallel()
-					untilMet(t, kind, c.effect.String(), func() bool { return interrupt(t, kind, c.what, c.effect) })
+					untilMet(t, c.effect.String(), func() bool { return interrupt(t, kind, c.what, c.effect) })
 				})
 			}
 		})

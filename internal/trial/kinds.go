@@ -28,6 +28,8 @@ type Kind struct {
 	Retires bool
 	// Express: its steps go express.
 	Express bool
+	// Patience is how long New, Set and Test are tried; "" leaves it to the product.
+	Patience string
 }
 
 // AsExpress is the kind whose steps go express. What they read from the database is the same.

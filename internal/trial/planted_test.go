@@ -134,6 +134,88 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 	}
 }
 
+// So does the audit of a rotation beside which somebody acted.
+func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
+	t.Parallel()
+	current, pending := []string{alibabakms.Current}, []string{"ACSPending"}
+	stagesOf := func(id string, stages []string) func(planted, *trial.Meddling) {
+		return func(p planted, m *trial.Meddling) {
+			p.edit(func(s *alibabakms.Secret) {
+				if id != "" {
+					s.Version(m.Version).Stages = nil
+				}
+				s.Version(p.ended.Run).Stages = stages
+			})
+		}
+	}
+	ends := func(as rotation.Outcome) func(planted, *trial.Meddling) {
+		return func(p planted, _ *trial.Meddling) { p.ended.Result.Outcome = as }
+	}
+	for name, test := range map[string]struct {
+		who   string
+		plant func(planted, *trial.Meddling)
+		finds string
+	}{
+		"nothing, beside a person":          {"a person makes a version current", func(planted, *trial.Meddling) {}, ""},
+		"nothing, beside another rotator":   {"another rotator rotates", func(planted, *trial.Meddling) {}, ""},
+		"their current version is replaced": {"a person makes a version current", stagesOf("theirs", current), "their version is no longer current"},
+		"their pending version is replaced": {"a person puts a version pending", stagesOf("theirs", pending), "their version is no longer pending"},
+		"their password is replaced": {"another rotator rotates", func(p planted, m *trial.Meddling) {
+			p.password(m.Account, "Over-0815-written")
+		}, "their version no longer logs in"},
+		"the account that they changed is dropped": {"another rotator rotates", func(p planted, m *trial.Meddling) {
+			p.execute("DROP USER '" + m.Account + "'@'%'")
+		}, "which they changed, is gone"},
+		"their version is lost": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.edit(func(s *alibabakms.Secret) {
+				s.Versions = slices.DeleteFunc(s.Versions, func(v alibabakms.Version) bool { return v.ID == m.Version })
+			})
+		}, "is lost"},
+		"a refusal after which something has changed": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.ended.Result.Outcome = rotation.Refused
+			p.password(p.ended.Result.FormerAccount, "Re-0815-fused")
+		}, "something has changed since"},
+		"a rollback that was none": {"a person puts a version pending", ends(rotation.RolledBack), "the version that was rolled back logs in"},
+		"a rollback that leaves its version pending": {"a person changes the password", func(p planted, m *trial.Meddling) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			stagesOf("", pending)(p, m)
+		}, "is pending still"},
+		"an outcome that is none": {"a person puts a version pending", ends("Done"), "is none"},
+		"a version too many": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.edit(func(s *alibabakms.Secret) {
+				second := *s.Holder(alibabakms.Current)
+				second.ID, second.Stages = "second", nil
+				s.Versions = append(s.Versions, second)
+			})
+		}, "neither theirs nor the rotation's"},
+		"readers are locked out": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.password(p.ended.Result.Account, "Locked-0815-out")
+		}, "the current version does not log in"},
+		"a right too many": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.execute("GRANT DROP ON `" + p.Secret.Database + "`.* TO '" + p.Secret.Account + "'@'%'")
+		}, "may do other things than before"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := newTrial(t, kindOf(t, "kms, dual-account"))
+			ended, err := bench.RotateOnce(t.Context(), tr.Kind, tr.Secret)
+			require.NoError(t, err)
+			i := slices.IndexFunc(trial.Strangers, func(s trial.Stranger) bool { return s.Name == test.who })
+			done, err := tr.Meddle(t.Context(), trial.Strangers[i])
+			require.NoError(t, err)
+			test.plant(planted{t, tr, &ended}, done)
+			after, err := bench.Look(t.Context(), tr.Secret)
+			require.NoError(t, err)
+			broken := strings.Join(trial.AuditBeside(tr.Kind, tr.Secret, tr.Outset, done, trial.Occasion{}, after, ended), "\n")
+			if test.finds == "" {
+				require.Empty(t, broken)
+				return
+			}
+			require.Contains(t, broken, test.finds)
+		})
+	}
+}
+
 func kindOf(t *testing.T, name string) trial.Kind {
 	t.Helper()
 	i := slices.IndexFunc(bench.Kinds(), func(k trial.Kind) bool { return k.Name == name })

@@ -177,10 +177,13 @@ func (t *Trial) onRequest(r cloudsim.Request) cloudsim.Verdict {
 	return cloudsim.Apply
 }
 
+// ofAdmin is added to the name of what is done with the admin secret or as its account.
+const ofAdmin = " of the admin"
+
 // of says which of a trial's secrets a request is about.
 func of(r cloudsim.Request, s devstack.Secret) string {
 	if s.AdminSecret != "" && r.Resource == s.AdminSecret {
-		return " of the admin"
+		return ofAdmin
 	}
 	return ""
 }
@@ -194,7 +197,7 @@ func (t *Trial) onReply(r cloudsim.Request) {
 
 // Request asks for the rotation of a secret of a kind.
 func Request(k Kind, s devstack.Secret) rotation.Request {
-	r := rotation.Request{SecretName: s.Name, RegionId: s.Region, InstanceId: s.Instance, Strategy: k.Strategy, Now: true}
+	r := rotation.Request{SecretName: s.Name, RegionId: s.Region, InstanceId: s.Instance, Strategy: k.Strategy, Now: true, Patience: k.Patience}
 	if s.Store != rotation.StoreAlibabaKMS {
 		r.Store = s.Store
 	}

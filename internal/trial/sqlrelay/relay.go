@@ -176,14 +176,14 @@ func (s *session) ask() {
 		case !loggedIn:
 			// What follows in the login has other numbers.
 			loggedIn = true
-			statement = &Statement{login}
+			statement = loginOf(packet[headerSize:])
 		case sequence == 0 && len(packet) > headerSize && packet[headerSize] != comQuit:
 			statement = statementOf(packet[headerSize:])
 		}
 		if statement != nil {
 			verdict := s.hook(statement, false)
 			if verdict >= firstError {
-				if _, err := s.client.Write(errorAnswer(packet[3]+1, uint16(verdict))); err != nil || statement.Text == login {
+				if _, err := s.client.Write(errorAnswer(packet[3]+1, uint16(verdict))); err != nil || statement.Text == Login {
 					_ = s.client.Close() // as a server does whose login failed
 					return
 				}
@@ -237,7 +237,7 @@ const (
 
 // midLogin says whether the login goes on after this packet.
 func (s *session) midLogin(asked *Statement, packet []byte) bool {
-	return asked.Text == login && len(packet) > headerSize && packet[headerSize] != okPacket && packet[headerSize] != errorPacket
+	return asked.Text == Login && len(packet) > headerSize && packet[headerSize] != okPacket && packet[headerSize] != errorPacket
 }
 
 // obey carries out a verdict; false if nothing more is to be forwarded.

@@ -1,6 +1,7 @@
 package sqlrelay
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
@@ -9,16 +10,18 @@ import (
 // Statement is what a client asks of the server.
 type Statement struct {
 	// Text has a ? for every literal and quoted name and a # for every number, so that it holds no password, and is the same for every
-	// account: "ALTER USER ? IDENTIFIED BY ?". A login is "login".
+	// account: "ALTER USER ? IDENTIFIED BY ?". A login is Login.
 	Text string
+	// Account is who logs in; "" of anything else.
+	Account string
 }
 
-// login is the text of a login.
-const login = "login"
+// Login is the text of a login.
+const Login = "login"
 
 // Changes says whether the statement may change something that outlives its session.
 func (s Statement) Changes() bool {
-	for _, reading := range []string{login, "SELECT", "SHOW", "SET SESSION", "SET NAMES", "KILL", "DO", "command"} {
+	for _, reading := range []string{Login, "SELECT", "SHOW", "SET SESSION", "SET NAMES", "KILL", "DO", "command"} {
 		if strings.HasPrefix(s.Text, reading) {
 			return false
 		}
@@ -34,9 +37,21 @@ const (
 
 func statementOf(payload []byte) *Statement {
 	if len(payload) == 0 || payload[0] != comQuery {
-		return &Statement{fmt.Sprintf("command %#x", payload[:min(1, len(payload))])}
+		return &Statement{Text: fmt.Sprintf("command %#x", payload[:min(1, len(payload))])}
 	}
-	return &Statement{shape(string(payload[1:]))}
+	return &Statement{Text: shape(string(payload[1:]))}
+}
+
+// loginOf is the login that a client's first packet asks for: of the protocol since MySQL 4.1, with the account's name after 32 bytes that say what
+// the client can (https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_response.html).
+func loginOf(payload []byte) *Statement {
+	const before = 32
+	s := &Statement{Text: Login}
+	if len(payload) > before {
+		name, _, _ := bytes.Cut(payload[before:], []byte{0})
+		s.Account = string(name)
+	}
+	return s
 }
 
 // shape leaves out what differs between two rotations.

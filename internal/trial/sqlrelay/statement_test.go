@@ -1,6 +1,7 @@
 package sqlrelay
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,11 @@ func TestStatementsThatChange(t *testing.T) {
 		"login": false, "SELECT #": false, "SHOW GRANTS": false, "SET SESSION wait_timeout = #": false, "KILL #": false, "command 0xe": false,
 		"SET PASSWORD = ?": true, "ALTER USER ?": true, "CREATE USER ?": true, "GRANT SELECT ON ?.* TO ?": true, "REVOKE DROP ON ?.* FROM ?": true, "DROP USER ?": true,
 	} {
-		require.Equal(t, changes, Statement{text}.Changes(), text)
+		require.Equal(t, changes, Statement{Text: text}.Changes(), text)
 	}
+}
+
+func TestLoginNamesItsAccount(t *testing.T) {
+	require.Equal(t, "app_rt", loginOf([]byte(strings.Repeat("\x00", 32)+"app_rt\x00secret")).Account)
+	require.Empty(t, loginOf([]byte("short")).Account)
 }
