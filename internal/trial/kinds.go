@@ -28,6 +28,8 @@ type Kind struct {
 	Retires bool
 	// Express: its steps go express.
 	Express bool
+	// Network: the way to the database leads over a Network.
+	Network bool
 	// Patience is how long New, Set and Test are tried; "" leaves it to the product.
 	Patience string
 }

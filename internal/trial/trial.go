@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ type Trial struct {
 	// Outset is how things were before the rotation that is tried, and Settled since when.
 	Outset  Picture
 	Settled time.Time
+
+	// Network is nil unless the kind asks for one.
+	Network *Network
 
 	sql      *sqlrelay.Relay
 	temporal *temporalrelay.Relay
@@ -58,7 +62,11 @@ func (b *Bench) New(ctx context.Context, kind Kind) (t *Trial, err error) {
 	if t.temporal, err = temporalrelay.Listen(b.Stack.Temporal.Address, t.onCall); err != nil {
 		return t, err
 	}
-	seeder := devstack.Seeder{DB: b.Stack.MySQL.DB(), Host: b.Stack.MySQL.Host, Port: t.sql.Port(), Cloud: b.Stack.Cloud}
+	port, err := t.reach(kind)
+	if err != nil {
+		return t, err
+	}
+	seeder := devstack.Seeder{DB: b.Stack.MySQL.DB(), Host: b.Stack.MySQL.Host, Port: port, Cloud: b.Stack.Cloud}
 	if t.Secret, err = kind.Add(seeder, ctx, name); err != nil {
 		return t, err
 	}
@@ -70,6 +78,17 @@ func (b *Bench) New(ctx context.Context, kind Kind) (t *Trial, err error) {
 		}
 	}
 	return t, t.Again(ctx)
+}
+
+// reach gives the port at which workers find the database.
+func (t *Trial) reach(kind Kind) (port int, err error) {
+	if !kind.Network {
+		return t.sql.Port(), nil
+	}
+	if t.Network, err = NewNetwork(net.JoinHostPort("127.0.0.1", strconv.Itoa(t.sql.Port()))); err != nil {
+		return 0, err
+	}
+	return t.Network.Port()
 }
 
 // Again has the trial's secret be rotated again, from how things are now.
@@ -109,6 +128,9 @@ func (t *Trial) Close() error {
 	errs = append(errs, t.clear())
 	if t.temporal != nil {
 		errs = append(errs, t.temporal.Close())
+	}
+	if t.Network != nil {
+		t.Network.Close()
 	}
 	if t.sql != nil {
 		errs = append(errs, t.sql.Close())
