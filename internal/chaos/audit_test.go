@@ -31,6 +31,7 @@ func (r *run) rotate(ctx context.Context, s *subject, round int) error {
 	if err != nil {
 		return fmt.Errorf("start it by %s: %w", way.name, err)
 	}
+	s.started += len(started)
 	var ends []trial.Ended
 	versions := map[string]bool{}
 	parked := 0
@@ -131,8 +132,8 @@ func (r *run) audit(s *subject, p trial.Picture) (broken []string) {
 		broken = append(broken, fmt.Sprintf("accounts %s and %s may not do the same", current.Account, previous.Account))
 	}
 	// Versions of rotations that were rolled back stay, without a stage.
-	if len(p.Versions) < s.rotated+1 {
-		broken = append(broken, fmt.Sprintf("%d versions for %d rotations", len(p.Versions), s.rotated))
+	if len(p.Versions) < s.rotated+1 || len(p.Versions) > s.started+1 {
+		broken = append(broken, fmt.Sprintf("%d versions, of %d rotations that changed something and %d in all", len(p.Versions), s.rotated, s.started))
 	}
 	if pending := p.Holder(rotation.Pending); pending != nil && pending.ID != current.ID {
 		broken = append(broken, "version "+pending.ID+" is pending still")

@@ -49,6 +49,8 @@ type subject struct {
 	random *rand.Rand
 	// rotated counts the versions that it should have beside its first.
 	rotated int
+	// started counts the rotations that were asked for; each writes one version at most.
+	started int
 	// lost: a round of it was a violation.
 	lost bool
 }

@@ -32,6 +32,8 @@ type Options struct {
 	Partner bool
 	// MovedBack, with two passwords: somebody has moved the current stage back to the version before, whose password is the second one.
 	MovedBack bool
+	// Older and Newer are how many versions without a stage the secret has that are older, or newer, than those that carry one.
+	Older, Newer int
 	// Rotations that follow each other, mostRotations at most.
 	Rotations int
 	Budget    Budget
@@ -261,6 +263,9 @@ func (s *state) check() string {
 	if s.number > longest {
 		return "a step is tried for ever, and nobody is asked"
 	}
+	if id := s.w.dropped(); id != "" {
+		return "version " + id + ", which carries a stage, was pushed out"
+	}
 	if !s.w.logsIn(s.w.current) && !s.exposed() && s.w.stranger == "" {
 		return "readers: the current version does not log in"
 	}
@@ -311,7 +316,7 @@ func (s *state) checkOutcome(i int) string {
 			return "its version does not log in"
 		case !s.w.accounts[v.account].equal:
 			return "an account was promoted that is not the equal of the other"
-		case s.w.pending == v.id:
+		case s.w.pending == v.id && !s.w.swaps:
 			return "the pending stage is still on it"
 		}
 	case rotation.RolledBack:

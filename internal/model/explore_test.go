@@ -40,8 +40,11 @@ func TestProtocolHolds(t *testing.T) {
 			"two passwords, the former one still there": func(o *model.Options) { o.DualPassword, o.Partner = true, true },
 			"two passwords, the stage moved back":       func(o *model.Options) { o.DualPassword, o.MovedBack = true, true },
 			"two passwords of its own":                  func(o *model.Options) { o.DualPassword, o.Single = true, true },
+			"a store that compares":                     func(o *model.Options) { o.Partner, o.Swaps = true, true },
+			"a store that compares, single user":        func(o *model.Options) { o.Single, o.Swaps = true, true },
+			"a store that compares, two passwords":      func(o *model.Options) { o.DualPassword, o.Swaps = true, true },
 		} {
-			if more := strings.HasPrefix(kind, "two passwords,") || strings.HasPrefix(kind, "two passwords of"); more && test.options.Budget.Late+
+			if more := strings.HasPrefix(kind, "two passwords,") || strings.HasPrefix(kind, "two passwords of") || strings.HasPrefix(kind, "a store"); more && test.options.Budget.Late+
 				test.options.Budget.Terminations+test.options.Budget.LostAnswers > 0 && !*full {
 				continue
 			}
@@ -61,6 +64,28 @@ func TestProtocolHolds(t *testing.T) {
 				t.Logf("%d states in %s, %v", report.States, time.Since(begin).Round(time.Millisecond), report.Outcomes)
 			})
 		}
+	}
+}
+
+// A store that keeps ten versions drops the earliest: never one that carries a stage, because nothing is put then.
+func TestTenVersions(t *testing.T) {
+	for name, test := range map[string]struct {
+		options model.Options
+		reached rotation.Outcome
+	}{
+		"the earliest carry none":              {model.Options{Partner: true, Older: 8}, rotation.Rotated},
+		"the earliest carry none, single user": {model.Options{Single: true, Older: 8}, rotation.Rotated},
+		"the earliest is the previous one":     {model.Options{Partner: true, Newer: 8}, rotation.Refused},
+		"the earliest is the current one":      {model.Options{Newer: 9}, rotation.Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.options.Rotations, test.options.Budget = 2, model.Budget{Crashes: 1, LostAnswers: 1}
+			report := model.Explore(test.options)
+			require.Empty(t, report.Violation, strings.Join(report.Events, "\n"))
+			require.Contains(t, report.Outcomes, test.reached)
+			t.Logf("%d states, %v", report.States, report.Outcomes)
+		})
 	}
 }
 

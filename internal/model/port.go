@@ -104,9 +104,16 @@ func changes(call string) bool {
 // uncertainFor stands for the time after which a late move can't be carried out any more.
 const uncertainFor = 15 * time.Minute
 
-// Traits are those of the store.
+// Traits are those of KMS, or of Secrets Manager, which compares and leaves the pending stage on the version that has become current.
 func (p *port) Traits() secretstore.Traits {
-	return secretstore.Traits{Dialect: rotation.AlibabaDialect, KeepsVersions: 10, ClearsPending: true, UncertainFor: uncertainFor}
+	if p.w.swaps {
+		return secretstore.Traits{Dialect: rotation.AlibabaDialect, KeepsVersions: 100}
+	}
+	traits := secretstore.Traits{Dialect: rotation.AlibabaDialect, KeepsVersions: keeps, ClearsPending: true, UncertainFor: uncertainFor}
+	if p.w.off == LeavesRoom {
+		traits.KeepsVersions = 0
+	}
+	return traits
 }
 
 func (p *port) Versions(context.Context, secretstore.Ref) (rotation.Versions, error) {
@@ -151,8 +158,7 @@ func (p *port) PutPending(_ context.Context, ref secretstore.Ref, id string, dat
 			}
 			return nil, rotation.Errorf(rotation.Conflict, "version %s exists with another value", id)
 		}
-		p.w.versions = append(p.w.versions, version{id, doc.Account, doc.Password.Reveal()})
-		p.w.pending = id
+		p.w.put(version{id, doc.Account, doc.Password.Reveal()})
 		p.touched()
 		return nil, nil
 	})

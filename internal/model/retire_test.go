@@ -32,14 +32,17 @@ func TestRetirementsHold(t *testing.T) {
 	}
 }
 
-// Without the lock a late discard takes the password that clients have read meanwhile.
+// Without the lock, or where it is not looked again under it, a late discard takes the password that clients have read meanwhile.
 func TestALateDiscardNeedsTheLock(t *testing.T) {
-	for kind, options := range map[string]model.Options{"two accounts": {Partner: true}, "two passwords": {DualPassword: true}} {
-		t.Run(kind, func(t *testing.T) {
+	for name, options := range map[string]model.Options{
+		"two accounts":                         {Partner: true, Off: model.TakesLock},
+		"two accounts, no look under the lock": {Partner: true, Off: model.LooksUnderLock},
+		"two passwords":                        {DualPassword: true, Off: model.TakesLock},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := options
-			o.Retires, o.Rotations, o.Off = true, 2, model.TakesLock
-			report := model.Explore(o)
+			options.Retires, options.Rotations = true, 2
+			report := model.Explore(options)
 			require.Contains(t, report.Violation, "readers: the current version does not log in")
 			t.Log(strings.Join(report.Events, "\n"))
 		})

@@ -46,6 +46,8 @@ const (
 	OnlyForwardAfterEnd Rule = "only goes forward after end"
 	// ComparesPrivileges: Test compares what the two accounts may do.
 	ComparesPrivileges Rule = "compares privileges"
+	// LeavesRoom: nothing is put where that could push out a version that carries a stage.
+	LeavesRoom Rule = "leaves room for what carries a stage"
 )
 
 // asked says whether the attempt has made a call of that name before the one that it makes now.

@@ -79,7 +79,34 @@ func initial(o Options) world {
 		w.accounts[suffixed] = account{password: "v-1-password", equal: true}
 	}
 	w.versions = append(w.versions, version{"v0", base, "v0-password"})
+	for i := range o.Older {
+		w.versions = slices.Insert(w.versions, i, version{fmt.Sprint("older", i), base, fmt.Sprint("older", i)})
+	}
+	for i := range o.Newer {
+		w.versions = append(w.versions, version{fmt.Sprint("newer", i), base, fmt.Sprint("newer", i)})
+	}
 	return w
+}
+
+// keeps is how many versions a store that doesn't compare has, as KMS: then the earliest is dropped, whatever stage it carries.
+const keeps = 10
+
+// put adds a version that becomes the pending one.
+func (w *world) put(v version) {
+	w.versions, w.pending = append(w.versions, v), v.id
+	if !w.swaps && len(w.versions) > keeps {
+		w.versions = w.versions[1:]
+	}
+}
+
+// dropped is a version with a stage that is there no longer, "" if there is none.
+func (w *world) dropped() string {
+	for _, id := range []string{w.current, w.previous, w.pending} {
+		if _, there := w.find(id); id != "" && !there {
+			return id
+		}
+	}
+	return ""
 }
 
 func (w world) clone() world {

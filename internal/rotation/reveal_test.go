@@ -30,6 +30,7 @@ var revealing = map[string]string{
 	"internal/rotation/retire.go":                          "the password of a retired account is made here",
 	"internal/model/port.go":                               "a world in memory",
 	"internal/trial/picture.go":                            "the driver's configuration, in the tests",
+	"internal/trial/stranger.go":                           "accounts and documents of somebody else, in the tests",
 	"internal/model/twopasswords.go":                       "a world in memory",
 	"internal/live/clouds.go":                              "documents of the throwaway secrets of make test-live",
 	"internal/live/trial.go":                               "the driver's configuration, in make test-live",

@@ -102,6 +102,11 @@ func (a *audit) rotated() {
 	if current.Password.Equal(base.Password) {
 		a.say("the password is the one from before")
 	}
+	for account := range a.after.Accounts {
+		if _, was := a.before.Accounts[account]; !was && account != current.Account {
+			a.say("account %s was made, and is not the one of the current version", account)
+		}
+	}
 	a.replaced(base, current)
 }
 

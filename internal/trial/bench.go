@@ -66,6 +66,9 @@ func StartOn(ctx context.Context, options devstack.Options) (b *Bench, err error
 	if b.Stack, err = devstack.Start(ctx, options); err != nil {
 		return b, err
 	}
+	if err := b.standBy(ctx); err != nil {
+		return b, err
+	}
 	b.Temporal, err = client.Dial(client.Options{
 		HostPort: b.Stack.Temporal.Address, Namespace: b.Stack.Temporal.Namespace, Identity: "trial", Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}, // as the commands do

@@ -9,8 +9,8 @@ import (
 
 // AuditBeside says what does not hold of the outcome of a rotation beside which a stranger acted: it may not lie, it writes one version at most
 // and loses none, and what the stranger did stands until a person decides. Nothing can compare in the moment between a last look and a write;
-// occasion says whether it was such a moment.
-func AuditBeside(k Kind, s devstack.Secret, before Picture, m *Meddling, occasion Occasion, after Picture, ended Ended) []string {
+// occasion says whether it was such a moment. Out are the clients that were refused; those of the account that the stranger changed are theirs to answer for.
+func AuditBeside(k Kind, s devstack.Secret, before Picture, m *Meddling, occasion Occasion, after Picture, ended Ended, out []Lockout) []string {
 	b := &beside{audit: audit{Kind: k, secret: s, before: before, after: after, ended: ended}, Meddling: m, Occasion: occasion}
 	switch ended.Result.Outcome {
 	case rotation.Rotated:
@@ -28,6 +28,11 @@ func AuditBeside(k Kind, s devstack.Secret, before Picture, m *Meddling, occasio
 	b.kept()
 	b.stands()
 	b.readers()
+	for _, out := range out {
+		if out.Account != m.Account {
+			b.say("locked out: %s", out)
+		}
+	}
 	return b.broken
 }
 
@@ -64,14 +69,15 @@ func (b *beside) kept() {
 
 // stands: what they did is as they left it.
 func (b *beside) stands() {
-	if b.Stage != "" && !b.StageUnseen() {
+	swaps := b.secret.Store == rotation.StoreAWS
+	if b.Stage != "" && !b.StageUnseen(b.Stage, swaps) {
 		if v := b.after.Holder(b.Stage); v == nil || v.ID != b.Version {
 			b.say("their version is no longer %s", b.Stage)
 		}
 	}
-	if b.TakesOff && !b.StageUnseen() {
+	if b.TakesOff && !b.StageUnseen(rotation.Pending, swaps) {
 		// Secrets Manager leaves the pending stage on the version that has become current.
-		if v := b.after.Holder(rotation.Pending); v != nil && b.secret.Store != rotation.StoreAWS {
+		if v := b.after.Holder(rotation.Pending); v != nil && !swaps {
 			b.say("version %s is pending again", v.ID)
 		}
 	}
@@ -97,10 +103,12 @@ func (b *beside) rotated() {
 		b.say("the outcome says version %s, and the run is %s", b.ended.Result.Version, b.ended.Run)
 		return
 	}
-	if current := b.after.Holder(rotation.Current); current == nil || current.ID != ours.ID && (b.Version == "" || current.ID != b.Version) {
+	// They may have moved the stage after the rotation had looked for the last time.
+	since := b.Stage == rotation.Current && b.Unlooked()
+	if current := b.after.Holder(rotation.Current); current == nil || current.ID != ours.ID && (!since || current.ID != b.Version) {
 		b.say("the rotation's version is not current")
 	}
-	if !ours.LogsIn && (b.Account != ours.Account || !b.Proven()) {
+	if !ours.LogsIn && (b.Account != ours.Account || !b.Unproven()) {
 		b.say("the rotation's version does not log in")
 	}
 }
@@ -141,7 +149,8 @@ func (b *beside) readers() {
 		return
 	}
 	alone := b.StrategyOf(b.secret) == rotation.SingleUser
-	theirDoing := current.Account == b.Account || alone && b.SetUnseen()
+	// With one account, a version of theirs that has its former password does not log in once the account is changed.
+	theirDoing := current.Account == b.Account || alone && b.Stage == rotation.Current && b.SetUnseen()
 	if !current.LogsIn && !theirDoing {
 		b.say("the current version does not log in")
 	}

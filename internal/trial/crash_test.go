@@ -73,7 +73,7 @@ func (c crash) try(t *testing.T) (met bool) {
 	})
 	run, err := tr.Rotate(t.Context())
 	require.NoError(t, err)
-	if !dead(t, run, killed) {
+	if !diesOnTheWay(t, run, killed) {
 		return false
 	}
 	tr.Hook(nil)
@@ -85,8 +85,8 @@ func (c crash) try(t *testing.T) (met bool) {
 	return true
 }
 
-// dead waits until a rotation's worker has been killed; false if the rotation ended before that.
-func dead(t *testing.T, run client.WorkflowRun, killed <-chan struct{}) bool {
+// diesOnTheWay waits until a rotation's worker has been killed; false if the rotation ended before that.
+func diesOnTheWay(t *testing.T, run client.WorkflowRun, killed <-chan struct{}) bool {
 	t.Helper()
 	over := make(chan struct{})
 	go func() {

@@ -30,6 +30,8 @@ type Kind struct {
 	Express bool
 	// Network: the way to the database leads over a Network.
 	Network bool
+	// Settings of its workers, over those of trials.
+	Settings map[string]string
 	// Patience is how long New, Set and Test are tried; "" leaves it to the product.
 	Patience string
 }

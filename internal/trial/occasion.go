@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"rotor/internal/rotation"
 	"rotor/internal/trial/sqlrelay"
 )
 
@@ -28,8 +29,15 @@ func (o Occasion) next(conditions ...func(Effect) bool) (e Effect, found bool) {
 // had says whether there was such an effect before.
 func (o Occasion) had(is func(Effect) bool) bool { return slices.ContainsFunc(o.Effects[:o.At], is) }
 
+// listsStages leaves out what a retirement looks at, which decides no outcome.
 func listsStages(e Effect) bool {
-	return e.Source == Store && (strings.HasPrefix(e.Name, "List") || strings.HasPrefix(e.Name, "Describe"))
+	return e.Source == Store && e.Step != "Retire" && (strings.HasPrefix(e.Name, "List") || strings.HasPrefix(e.Name, "Describe"))
+}
+
+func puts(e Effect) bool { return e.Source == Store && strings.HasPrefix(e.Name, "Put") }
+
+func movesStage(e Effect) bool {
+	return e.Source == Store && strings.HasPrefix(e.Name, "UpdateSecretVersionStage")
 }
 
 func changesStore(e Effect) bool { return e.Source == Store && e.Changes() }
@@ -41,10 +49,24 @@ func provesAccount(e Effect) bool {
 	return e.Source == SQL && e.Name == sqlrelay.Login && e.Step != "Retire"
 }
 
-// StageUnseen: the rotation writes to the store before it looks at the stages again.
-func (o Occasion) StageUnseen() bool {
-	e, found := o.next(listsStages, changesStore)
-	return found && changesStore(e)
+// StageUnseen says whether what a stranger does to a stage is overwritten before it can be seen: the rotation writes to that stage before it looks at
+// the stages again. A store that swaps compares with the move of the current one, and a version's own pending stage is taken off by its name.
+func (o Occasion) StageUnseen(stage rotation.Stage, swaps bool) bool {
+	writes := puts
+	if stage == rotation.Current {
+		writes = movesStage
+		if swaps {
+			return false
+		}
+	}
+	e, found := o.next(listsStages, writes)
+	return found && writes(e)
+}
+
+// Unlooked: the rotation does not look at the stages any more.
+func (o Occasion) Unlooked() bool {
+	_, found := o.next(listsStages)
+	return !found
 }
 
 // AccountUnseen: the rotation changes an account before it logs in to one again.
@@ -59,8 +81,8 @@ func (o Occasion) SetUnseen() bool {
 	return o.had(changesAccount) || found && changesAccount(e)
 }
 
-// Proven: every login of the rotation lies before it, or every one that comes before the move of the stage.
-func (o Occasion) Proven() bool {
+// Unproven: the rotation does not log in to an account any more.
+func (o Occasion) Unproven() bool {
 	_, found := o.next(provesAccount)
 	return !found
 }

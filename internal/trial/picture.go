@@ -20,7 +20,7 @@ import (
 // themselves, past everything that could go wrong between them and a worker.
 type Picture struct {
 	Versions []Version
-	// Accounts are those of the secret's pair and its admin that exist, with what each may do.
+	// Accounts are those of the secret's pair and its admin that exist, and a bystander, with what each may do.
 	Accounts map[string][]string
 }
 
@@ -72,7 +72,7 @@ func (b *Bench) Look(ctx context.Context, s devstack.Secret) (Picture, error) {
 			return p, err
 		}
 	}
-	for _, account := range accountsOf(s) {
+	for _, account := range append(accountsOf(s), bystander) {
 		may, exists, err := b.privileges(ctx, account)
 		if err != nil {
 			return p, err
@@ -82,6 +82,19 @@ func (b *Bench) Look(ctx context.Context, s devstack.Secret) (Picture, error) {
 		}
 	}
 	return p, nil
+}
+
+// bystander is an account of the bench's server that no secret is of.
+const bystander = "bystander"
+
+// standBy makes the bystander.
+func (b *Bench) standBy(ctx context.Context) error {
+	for _, statement := range []string{"CREATE USER '" + bystander + "'@'%' IDENTIFIED BY 'By-0815-stander'", "GRANT SELECT ON *.* TO '" + bystander + "'@'%'"} {
+		if _, err := b.Stack.MySQL.DB().ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make account %s: %w", bystander, err)
+		}
+	}
+	return nil
 }
 
 // accountsOf are the accounts that a secret can have.
@@ -213,7 +226,7 @@ func (t *Trial) tryClients(at string) {
 	}
 	reads, err := t.current()
 	if err != nil {
-		t.lock(fmt.Sprintf("a client that reads the secret, after %s: %s", at, err))
+		t.lock(Lockout{"", fmt.Sprintf("a client that reads the secret, after %s: %s", at, err)})
 		return
 	}
 	clients := map[string]Version{"a client that reads the secret": *reads}
@@ -224,21 +237,26 @@ func (t *Trial) tryClients(at string) {
 	for who, v := range clients {
 		switch in, err := t.logsIn(context.Background(), v); {
 		case err != nil:
-			t.lock(fmt.Sprintf("%s, after %s: %s", who, at, err))
+			t.lock(Lockout{v.Account, fmt.Sprintf("%s, after %s: %s", who, at, err)})
 		case !in:
-			t.lock(fmt.Sprintf("%s is refused as %s with version %s, after %s", who, v.Account, v.ID, at))
+			t.lock(Lockout{v.Account, fmt.Sprintf("%s is refused as %s with version %s, after %s", who, v.Account, v.ID, at)})
 		}
 	}
 }
 
-func (t *Trial) lock(out string) {
+// Lockout is a client that could not log in.
+type Lockout struct{ Account, Text string }
+
+func (l Lockout) String() string { return l.Text }
+
+func (t *Trial) lock(out Lockout) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lockedOut = append(t.lockedOut, out)
 }
 
 // LockedOut says when a client could not log in.
-func (t *Trial) LockedOut() []string {
+func (t *Trial) LockedOut() []Lockout {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.lockedOut)

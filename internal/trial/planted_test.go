@@ -114,6 +114,9 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 			})
 			p.password(p.Secret.Account, p.Secret.Password.Reveal())
 		}, "the former password still works"},
+		"an account that nobody asked for": {single, func(p planted) {
+			p.execute("CREATE USER '" + p.Secret.Account + "_rt'@'%' IDENTIFIED BY 'No-0815-body'")
+		}, "was made, and is not the one"},
 		"an outcome of another run": {dual, func(p planted) { p.ended.Run = "another" }, "and the run is another"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +209,7 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 			test.plant(planted{t, tr, &ended}, done)
 			after, err := bench.Look(t.Context(), tr.Secret)
 			require.NoError(t, err)
-			broken := strings.Join(trial.AuditBeside(tr.Kind, tr.Secret, tr.Outset, done, trial.Occasion{}, after, ended), "\n")
+			broken := strings.Join(trial.AuditBeside(tr.Kind, tr.Secret, tr.Outset, done, trial.Occasion{}, after, ended, tr.LockedOut()), "\n")
 			if test.finds == "" {
 				require.Empty(t, broken)
 				return
@@ -246,7 +249,7 @@ func TestClientsNoticeAMoment(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, rotation.Rotated, ended.Result.Outcome)
 	require.Len(t, tr.LockedOut(), 2, "the one that reads and the one that cached")
-	require.Contains(t, tr.LockedOut()[0], "PutSecretValue")
+	require.Contains(t, tr.LockedOut()[0].Text, "PutSecretValue")
 }
 
 // A password in an error is found, in the place that it was planted in and nowhere else.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"sync"
@@ -43,7 +44,7 @@ type Trial struct {
 	// asked are the effects that were begun and not answered, by what asked for them.
 	asked map[any]Effect
 	// lockedOut says when a client could not log in.
-	lockedOut []string
+	lockedOut []Lockout
 }
 
 // New makes a trial of a kind, up to the rotation that is to be tried. Close ends it.
@@ -162,7 +163,9 @@ const clearPatience = 30 * time.Second
 
 // StartWorker starts a worker of the trial.
 func (t *Trial) StartWorker(ctx context.Context) (*Worker, error) {
-	w, err := t.Bench.StartWorker(ctx, t.temporal.Address, t.Queue, map[string]string{"ROTOR_EXPRESS": strconv.FormatBool(t.Kind.Express)})
+	settings := map[string]string{"ROTOR_EXPRESS": strconv.FormatBool(t.Kind.Express)}
+	maps.Copy(settings, t.Kind.Settings)
+	w, err := t.Bench.StartWorker(ctx, t.temporal.Address, t.Queue, settings)
 	if err == nil {
 		t.workers = append(t.workers, w)
 	}

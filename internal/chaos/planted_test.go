@@ -1,0 +1,52 @@
+package chaos
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rotor/internal/rotation"
+	"rotor/internal/trial"
+)
+
+// The audit at the end finds what it is for: each of these is planted in what two good rotations left.
+func TestAuditFindsWhatIsPlanted(t *testing.T) {
+	dual := trial.Kind{Strategy: rotation.DualAccount}
+	single := trial.Kind{Strategy: rotation.SingleUser}
+	for name, test := range map[string]struct {
+		kind  trial.Kind
+		plant func(*trial.Picture)
+		finds string
+	}{
+		"nothing":                       {dual, func(*trial.Picture) {}, ""},
+		"nothing, with one account":     {single, func(p *trial.Picture) { p.Versions[1].LogsIn = false }, ""},
+		"readers are locked out":        {dual, func(p *trial.Picture) { p.Versions[2].LogsIn = false }, "the current version does not log in"},
+		"no version is current":         {dual, func(p *trial.Picture) { p.Versions[2].Stages = nil }, "the current version does not log in"},
+		"no version is previous":        {dual, func(p *trial.Picture) { p.Versions[1].Stages = nil }, "there is no previous version"},
+		"cached clients are refused":    {dual, func(p *trial.Picture) { p.Versions[1].LogsIn = false }, "the previous version does not log in"},
+		"a former password still works": {single, func(*trial.Picture) {}, "the previous version still logs in"},
+		"an old password works again":   {dual, func(p *trial.Picture) { p.Versions[0].LogsIn = true }, "3 versions log in, not 2"},
+		"a grant is missing":            {dual, func(p *trial.Picture) { p.Accounts["app"] = nil }, "may not do the same"},
+		"a version is lost":             {dual, func(p *trial.Picture) { p.Versions = p.Versions[1:] }, "2 versions, of 2 rotations"},
+		"a version too many":            {dual, func(p *trial.Picture) { p.Versions = append(p.Versions, trial.Version{ID: "v3"}) }, "4 versions, of 2 rotations"},
+		"a stage is left":               {dual, func(p *trial.Picture) { p.Versions[0].Stages = []string{"ACSPending"} }, "is pending still"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			picture := trial.Picture{
+				Versions: []trial.Version{
+					{ID: "v0", Account: "app"}, {ID: "v1", Account: "app_rt", Stages: []string{"ACSPrevious"}, LogsIn: true},
+					{ID: "v2", Account: "app", Stages: []string{"ACSCurrent"}, LogsIn: true},
+				},
+				Accounts: map[string][]string{"app": {"SELECT"}, "app_rt": {"SELECT"}},
+			}
+			test.plant(&picture)
+			broken := (&run{}).audit(&subject{kind: test.kind, rotated: 2, started: 2}, picture)
+			if test.finds == "" {
+				require.Empty(t, broken)
+				return
+			}
+			require.Contains(t, strings.Join(broken, "\n"), test.finds)
+		})
+	}
+}
