@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"rotor/internal/config"
 	"rotor/internal/devstack"
 	"rotor/internal/devstack/process"
 )
@@ -40,6 +42,9 @@ type Bench struct {
 	written []string
 	// calm is the worker that nothing disturbs.
 	calm *Worker
+
+	started sync.Mutex
+	workers []*Worker
 }
 
 // Start builds a worker and starts a stack.
@@ -99,6 +104,8 @@ var Quick = map[string]string{
 type Worker struct {
 	*process.Child
 	name string
+	// metrics is where it serves them, "" if nowhere.
+	metrics string
 }
 
 // startPatience is how long a worker may take to poll; the machine may be busy with many of them.
@@ -106,7 +113,21 @@ const startPatience = time.Minute
 
 // StartWorker starts a worker that reaches Temporal at an address, and waits until it polls.
 func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more map[string]string) (*Worker, error) {
-	return b.Launch(ctx, queue, Quick, more, map[string]string{"TEMPORAL_ADDRESS": temporal})
+	address := metricsAddress(b.Number())
+	w, err := b.Launch(ctx, queue, Quick, more, map[string]string{"TEMPORAL_ADDRESS": temporal, config.SettingMetrics: address})
+	if err != nil {
+		return nil, err
+	}
+	w.metrics = address
+	b.started.Lock()
+	defer b.started.Unlock()
+	b.workers = append(b.workers, w)
+	return w, nil
+}
+
+// metricsAddress is one that no other worker of this program has, nor of one that runs beside it: all of 127.0.0.0/8 is this machine.
+func metricsAddress(number int64) string {
+	return fmt.Sprintf("127.%d.%d.%d:9464", 2+os.Getpid()%250, number>>8&0xff, number&0xff)
 }
 
 // Launch starts a worker with settings over the stack's, the last ones first, and waits until it polls.
@@ -172,6 +193,35 @@ func (b *Bench) Heard(text string) {
 	b.written = append(b.written, text)
 }
 
-func (b *Bench) workerLogs() ([]string, error) {
-	return filepath.Glob(b.workspace.Path("worker-*.log"))
+// left are the files that workers have left behind: their logs, and the pages of their metrics as they were in the end.
+func (b *Bench) left() ([]string, error) {
+	return filepath.Glob(b.workspace.Path("worker-*.*"))
 }
+
+// keepMetrics keeps the page of metrics of a worker that lives.
+func (b *Bench) keepMetrics(ctx context.Context, w *Worker) error {
+	if w.metrics == "" || w.Ended() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, clearPatience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.metrics+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		if w.Ended() != nil {
+			return nil // it went meanwhile
+		}
+		return fmt.Errorf("read the metrics of %s: %w", w.name, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	page, err := io.ReadAll(response.Body)
+	if err != nil {
+		return fmt.Errorf("read the metrics of %s: %w", w.name, err)
+	}
+	return os.WriteFile(b.workspace.Path(w.name+metricsEnding), page, 0o600)
+}
+
+const metricsEnding = ".metrics"

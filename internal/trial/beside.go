@@ -28,9 +28,9 @@ func AuditBeside(k Kind, s devstack.Secret, before Picture, m *Meddling, occasio
 	b.kept()
 	b.stands()
 	b.readers()
-	for _, out := range out {
-		if out.Account != m.Account {
-			b.say("locked out: %s", out)
+	for _, client := range out {
+		if client.Account != m.Account {
+			b.say("locked out: %s", client)
 		}
 	}
 	return b.broken

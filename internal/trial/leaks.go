@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rotor/internal/canary"
@@ -12,7 +13,8 @@ import (
 )
 
 // Leaks searches everything that the trials have left behind for every password that there was: histories and their payloads, the files of
-// the Temporal server, the logs of all processes, what was shown to people, and further sources. It says what was searched, too.
+// the Temporal server, the logs of all processes, the pages of workers' metrics, what commands print and what was shown to people, and further
+// sources. It says what was searched, too.
 func (b *Bench) Leaks(ctx context.Context, further ...canary.Source) (found []canary.Finding, searched string, err error) {
 	passwords, err := b.passwords()
 	if err != nil {
@@ -27,12 +29,31 @@ func (b *Bench) Leaks(ctx context.Context, further ...canary.Source) (found []ca
 	if err != nil {
 		return nil, "", err
 	}
-	logs, err := b.workerLogs()
+	b.started.Lock()
+	workers := slices.Clone(b.workers)
+	b.started.Unlock()
+	b.mu.Lock()
+	secrets := slices.Clone(b.secrets)
+	b.mu.Unlock()
+	for _, w := range workers {
+		if err := b.keepMetrics(ctx, w); err != nil {
+			return nil, "", err
+		}
+	}
+	left, err := b.left()
 	if err != nil {
 		return nil, "", err
 	}
-	for _, log := range logs {
-		files = append(files, canary.Source{Name: filepath.Base(log), Read: func() ([]byte, error) { return os.ReadFile(log) }})
+	pages := 0
+	for _, file := range left {
+		if filepath.Ext(file) == metricsEnding {
+			pages++
+		}
+		files = append(files, canary.Source{Name: filepath.Base(file), Read: func() ([]byte, error) { return os.ReadFile(file) }})
+	}
+	said, err := b.commands(ctx, secrets)
+	if err != nil {
+		return nil, "", err
 	}
 	var requests strings.Builder
 	for _, r := range b.Stack.Cloud.Requests() {
@@ -43,8 +64,10 @@ func (b *Bench) Leaks(ctx context.Context, further ...canary.Source) (found []ca
 	b.mu.Unlock()
 	sources = append(append(sources, files...), canary.Text("the cloud's log", requests.String()), canary.Text("what was shown", shown),
 		canary.Text("the database server's log", b.Stack.MySQL.Log()))
+	sources = append(sources, said...)
 	found, err = canary.Search(passwords, append(sources, further...)...)
-	return found, fmt.Sprintf("%d passwords in %d histories and %d files", len(passwords), histories, len(files)), err
+	return found, fmt.Sprintf("%d passwords in %d histories, %d files, %d of them pages of metrics, and the output of %d commands", len(passwords), histories, len(files), pages,
+		len(said)), err
 }
 
 // passwords are all that the secrets of this bench have had.

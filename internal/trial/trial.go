@@ -124,7 +124,7 @@ func (t *Trial) Close() error {
 	}
 	var errs []error
 	for _, w := range t.workers {
-		errs = append(errs, w.Kill())
+		errs = append(errs, t.keepMetrics(context.Background(), w), w.Kill())
 	}
 	errs = append(errs, t.clear())
 	if t.temporal != nil {
