@@ -28,9 +28,8 @@ type late struct {
 type arrival string
 
 const (
-	beforeNext   arrival = "before what comes next"
-	beforeChange arrival = "before the next change"
-	atEnd        arrival = "when the rotation has ended"
+	beforeNext arrival = "before what comes next"
+	atEnd      arrival = "when the rotation has ended"
 )
 
 func (l late) String() string {
@@ -53,9 +52,13 @@ func TestLateChanges(t *testing.T) {
 				if effect.Source == trial.Temporal || !effect.Changes() || effect.Step == "Retire" {
 					continue
 				}
-				cases = append(cases, late{effect, beforeNext, false}, late{effect, beforeChange, false}, late{effect, atEnd, false},
-					late{effect, beforeNext, true}, late{effect, atEnd, true})
+				cases = append(cases, late{effect, beforeNext, false}, late{effect, atEnd, false}, late{effect, beforeNext, true})
+				// No session keeps a call to the RDS API from arriving after a rollback: docs/apsara-rds.md says so.
+				if effect.Source != trial.RDS {
+					cases = append(cases, late{effect, atEnd, true})
+				}
 			}
+			cases = fewerExpress(kind, cases)
 			t.Logf("%d late changes", len(cases))
 			var arrived atomic.Int64
 			some := sample(cases, 2, uint64(i)+500)
@@ -120,7 +123,7 @@ func (l late) try(t *testing.T, kind trial.Kind, arrived *atomic.Int64) (met boo
 				arrived.Add(1)
 				close(done)
 			})
-		case m == trial.Before && dead() && e.Source != trial.Temporal && (l.when == beforeNext || l.when == beforeChange && e.Changes()):
+		case m == trial.Before && dead() && e.Source != trial.Temporal && l.when == beforeNext:
 			release()
 		}
 		return trial.Pass
