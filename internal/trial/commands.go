@@ -31,7 +31,7 @@ func (b *Bench) commands(ctx context.Context, secrets []devstack.Secret) (said [
 		out, err := command.CombinedOutput()
 		said = append(said, canary.Text(fmt.Sprintf("starter %v", args), string(out)))
 		if err != nil {
-			return fmt.Errorf("starter %v: %w\n%s", args, err, out)
+			return fmt.Errorf("starter %v: %w", args, err) // not what it printed: that has yet to be searched
 		}
 		return nil
 	}

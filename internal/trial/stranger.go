@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/google/uuid"
 
 	"rotor/internal/cloudsim/alibabakms"
@@ -101,7 +102,11 @@ func (t *Trial) Meddle(ctx context.Context, who Stranger) (*Meddling, error) {
 		}
 		done.Account = account
 		if _, err := t.Stack.MySQL.DB().ExecContext(ctx, statement+" '"+account+"'@'%' IDENTIFIED BY '"+password.Reveal()+"'"); err != nil {
-			return nil, fmt.Errorf("a stranger changes account %s: %w", account, err)
+			// Not the error itself: a server quotes the statement, with the password.
+			if refused, ok := errors.AsType[*mysql.MySQLError](err); ok {
+				return nil, fmt.Errorf("a stranger changes account %s: error %d", account, refused.Number)
+			}
+			return nil, fmt.Errorf("a stranger changes account %s: no answer", account)
 		}
 	}
 	return t.left(ctx, done, nil)
