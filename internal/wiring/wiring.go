@@ -59,10 +59,17 @@ func New(c client.Client, keys *payload.Keys, steps *activities.Rotation, settin
 		MaxHeartbeatThrottleInterval:           settings.Heartbeat,
 		DefaultHeartbeatThrottleInterval:       settings.Heartbeat,
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
+		WorkflowTaskPollerBehavior:             polling(),
 		DeploymentOptions:                      deployment(settings),
 	})
 	Register(w, follower, keys, steps, settings, around)
 	return w
+}
+
+// polling has new workflow tasks and those of workflows that the worker remembers polled for apart. The SDK's default, two that do either, both wait
+// for the latter when many of those have come in, as queries do, and are gone: a rotation that starts then is not noticed for a minute.
+func polling() worker.PollerBehavior {
+	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{InitialNumberOfPollers: 1, MinimumNumberOfPollers: 1, MaximumNumberOfPollers: 10})
 }
 
 // What a worker keeps between steps that go express: longer than those take together, and more than there are at once.
