@@ -50,14 +50,14 @@ func (r *run) rotate(ctx context.Context, s *subject, round int) error {
 	}
 	took := time.Since(began)
 	s.rotated += len(versions)
-	after, err := r.look(ctx, s.secret)
+	kind, after, err := r.retired(ctx, s, ends)
 	if err != nil {
 		return err
 	}
 	r.count(s.kind, way.name, ends[0].Result.Outcome, took, parked)
 	// Of two that did not meet, the first's state is gone; what all of them left is audited in the end.
 	if len(versions) < 2 && len(ends) == 1 || len(versions) == 1 && ends[0].Result.Version == ends[len(ends)-1].Result.Version {
-		if broken := trial.Audit(s.kind, s.secret, before, after, ends[0]); len(broken) > 0 {
+		if broken := trial.Audit(kind, s.secret, before, after, ends[0]); len(broken) > 0 {
 			return fmt.Errorf("%s, started by %s: %s\n%s", ends[0].Result.Outcome, way.name, strings.Join(broken, "\n"), r.history(ctx, s.secret))
 		}
 	}
@@ -114,7 +114,7 @@ func (r *run) audit(s *subject, p trial.Picture) (broken []string) {
 			labelled++
 		}
 	}
-	single := s.kind.StrategyOf(s.secret) == rotation.SingleUser || s.kind.Retires
+	single := s.kind.StrategyOf(s.secret) == rotation.SingleUser || s.retired
 	switch {
 	case current == nil || !current.LogsIn:
 		return []string{"the current version does not log in"}
