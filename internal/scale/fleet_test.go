@@ -132,6 +132,7 @@ func (r *run) startWorker(ctx context.Context) error {
 		"ROTOR_MAX_PER_TARGET": "100", "ROTOR_MAX_PER_STORE": "100", "ROTOR_STEP_TIMEOUT": "20s", "ROTOR_STEP_BURST": "1m", "ROTOR_HEARTBEAT": "5s",
 		"ROTOR_FIRST_PAUSE": "1s", "ROTOR_LONGEST_PAUSE": "5s", "ROTOR_ALIBABA_SIGNATURE_VALIDITY": "20s", "ROTOR_WORKFLOW_TASK_TIMEOUT": "5s",
 		"ROTOR_EXPRESS": strconv.FormatBool(*express),
+		"GOGC":          "100", // its memory is measured
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()

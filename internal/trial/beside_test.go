@@ -43,12 +43,12 @@ func TestSomebodyElse(t *testing.T) {
 					looks = !slices.ContainsFunc(effects[:n], func(e trial.Effect) bool { return e.Source == trial.Store && e.Changes() })
 				}
 				for _, who := range trial.Strangers {
-					if !looks && who.Tells(effect) && (!kind.Known || effect.Source == trial.Store || effect.Changes()) {
+					if !looks && ofItsOwn(kind, effect) && who.Tells(effect) && (!kind.Known || effect.Source == trial.Store || effect.Changes()) {
 						cases = append(cases, beside{who, effect})
 					}
 				}
 			}
-			cases = fewerExpress(kind, cases)
+			cases = fewerExpress(kind, cases, uint64(i)+400)
 			t.Logf("%d occasions", len(cases))
 			for _, c := range sample(cases, 2, uint64(i)+400) {
 				t.Run(c.String(), func(t *testing.T) {

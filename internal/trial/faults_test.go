@@ -37,11 +37,12 @@ func TestCloudFaults(t *testing.T) {
 			var cases []faulty
 			for _, effect := range effectsOf(t, kind) {
 				for _, fault := range cloudFaults {
-					if cloud := effect.Source == trial.Store || effect.Source == trial.RDS; cloud && (fault.Kind != cloudsim.Stale || !effect.Changes()) {
+					if cloud := effect.Source == trial.Store || effect.Source == trial.RDS; cloud && ofItsOwn(kind, effect) && (fault.Kind != cloudsim.Stale || !effect.Changes()) {
 						cases = append(cases, faulty{fault, effect})
 					}
 				}
 			}
+			cases = fewerExpress(kind, cases, uint64(i)+200)
 			t.Logf("%d faults", len(cases))
 			inRows(t, kind, sample(cases, 1, uint64(i)+200), func(c faulty) string { return fmt.Sprintf("%s at %s", c.fault.Kind, c.effect) },
 				func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {
@@ -168,6 +169,7 @@ func TestConnectionFaults(t *testing.T) {
 				}
 			}
 			sortByName(cases, func(c faulty) string { return c.fault + c.effect.String() })
+			cases = fewerExpress(kind, cases, uint64(i)+300)
 			t.Logf("%d faults", len(cases))
 			inRows(t, kind, sample(cases, 1, uint64(i)+300), func(c faulty) string { return fmt.Sprintf("%s, at %s", c.fault, c.effect) },
 				func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {

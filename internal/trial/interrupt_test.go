@@ -59,7 +59,7 @@ func TestRotationIsInterrupted(t *testing.T) {
 			var cases []interruption
 			steps := map[string]bool{}
 			for _, effect := range effectsOf(t, kind) {
-				if effect.Source == trial.Temporal || effect.Step == "" {
+				if effect.Source == trial.Temporal || effect.Step == "" || !ofItsOwn(kind, effect) {
 					continue
 				}
 				// Cancels come before every change, too.
