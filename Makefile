@@ -78,8 +78,7 @@ test: prepare ## run all tests, on real servers
 	$(call gotest,$(filter $(HEAVY),$(ALL)),-race -p 1)
 
 .PHONY: test-full
-test-full: prepare ## run all tests, and every crash and fault instead of a sample, within the hour
-	go test -timeout 40m $(TESTFLAGS) $(filter-out $(addprefix rotor/,$(PROOFS:./%=%)),$(shell go list $(PACKAGES)))
+test-full: prepare ## run every crash, fault and course of events, where make test has a sample, within the hour
 	go test -count=1 -timeout 90m $(TESTFLAGS) $(PROOFS) -args -full
 	go test -count=1 -timeout 40m $(TESTFLAGS) -run 'TestEverybodyStartsAtOnce|TestManyEntries' ./internal/cli -args -full -entries 1000
 	servers=$$(tools/mysqlservers/fetch) && ROTOR_MYSQLD=$$(cut -d: -f2 <<<"$$servers") go test -count=1 -timeout 90m $(TESTFLAGS) ./internal/trial -args -full -only dual-password

@@ -44,6 +44,8 @@ type Bench struct {
 	calm *Worker
 
 	started sync.Mutex
+	// starts counts the workers that were to be started.
+	starts  int64
 	workers []*Worker
 }
 
@@ -120,7 +122,13 @@ const launchPoll = 20 * time.Millisecond
 
 // StartWorker starts a worker that reaches Temporal at an address, and waits until it polls.
 func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more map[string]string) (*Worker, error) {
-	address := metricsAddress(b.Number())
+	b.started.Lock()
+	b.starts++
+	address := ""
+	if b.starts%metricsOfEvery == 0 {
+		address = metricsAddress(b.starts)
+	}
+	b.started.Unlock()
 	w, err := b.Launch(ctx, queue, Quick, thrift, more, map[string]string{"TEMPORAL_ADDRESS": temporal, config.SettingMetrics: address})
 	if err != nil {
 		return nil, err
@@ -131,6 +139,9 @@ func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more ma
 	b.workers = append(b.workers, w)
 	return w, nil
 }
+
+// metricsOfEvery is of which workers there are metrics: one that has them asks Temporal for all rotations that are stuck, and each of those for its state.
+const metricsOfEvery = 4
 
 // metricsAddress is one that no other worker of this program has, nor of one that runs beside it: all of 127.0.0.0/8 is this machine.
 func metricsAddress(number int64) string {

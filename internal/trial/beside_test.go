@@ -48,7 +48,7 @@ func TestSomebodyElse(t *testing.T) {
 					}
 				}
 			}
-			cases = fewerExpress(kind, cases, uint64(i)+400)
+			cases = fewerAgain(kind, cases, uint64(i)+400)
 			t.Logf("%d occasions", len(cases))
 			for _, c := range sample(cases, 2, uint64(i)+400) {
 				t.Run(c.String(), func(t *testing.T) {

@@ -61,7 +61,7 @@ func TestLateChanges(t *testing.T) {
 					cases = append(cases, late{effect, atEnd, true})
 				}
 			}
-			cases = fewerExpress(kind, cases, uint64(i)+500)
+			cases = fewerAgain(kind, cases, uint64(i)+500)
 			t.Logf("%d late changes", len(cases))
 			var arrived atomic.Int64
 			some := sample(cases, 2, uint64(i)+500)
