@@ -29,6 +29,9 @@ type trouble struct {
 	mu     sync.Mutex
 	random *rand.Rand
 
+	// schedules are at work while it is held for reading: one whose server goes before it has noted that it acted acts once more.
+	schedules sync.RWMutex
+
 	workers []*trial.Worker
 	faults  map[cloudsim.Kind]*cloudsim.Injected
 	counts  map[string]int
@@ -152,6 +155,8 @@ func (t *trouble) onStatement(*sqlrelay.Statement, bool) sqlrelay.Verdict {
 }
 
 func (t *trouble) restartTemporal(ctx context.Context) error {
+	t.schedules.Lock()
+	defer t.schedules.Unlock()
 	return t.run.Stack.Temporal.Restart(ctx)
 }
 

@@ -61,6 +61,8 @@ func (r *run) startAs(ctx context.Context, s *subject, id string) (runs []client
 
 func (r *run) startBySchedule(ctx context.Context, s *subject, round int) (runs []client.WorkflowRun, err error) {
 	id := fmt.Sprintf("schedule-%s-%d", s.secret.Name, round)
+	r.trouble.schedules.RLock()
+	defer r.trouble.schedules.RUnlock()
 	err = insist(ctx, func() error {
 		_, err := r.Temporal.ScheduleClient().Create(ctx, client.ScheduleOptions{
 			ID: id, TriggerImmediately: true, Spec: client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: 30 * 24 * time.Hour}}},
