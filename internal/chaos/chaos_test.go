@@ -77,6 +77,7 @@ func start(ctx context.Context, t *testing.T) *run {
 	bench, err := trial.Start(ctx, os.Stdout)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, bench.Close()) })
+	bench.MetricsOfEvery = 1
 	r := &run{Bench: bench, tally: map[string]*tally{}}
 	r.trouble = newTrouble(r)
 	r.relay, err = sqlrelay.Listen(bench.Stack.MySQL.Address(), r.trouble.onStatement)

@@ -32,6 +32,9 @@ import (
 type Bench struct {
 	Stack    *devstack.Stack
 	Temporal client.Client
+	// MetricsOfEvery is of which workers there are metrics: one that has them asks Temporal for all rotations that are stuck, and each of those for its
+	// state, so that where there are dozens of both it is every fourth.
+	MetricsOfEvery int64
 
 	worker    string
 	workspace *process.Workspace
@@ -56,7 +59,7 @@ func Start(ctx context.Context, out io.Writer) (b *Bench, err error) {
 
 // StartOn is Start with a stack of one's own choice; there is never a Web UI.
 func StartOn(ctx context.Context, options devstack.Options) (b *Bench, err error) {
-	b = &Bench{}
+	b = &Bench{MetricsOfEvery: 4}
 	if b.workspace, err = process.NewWorkspace(); err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more ma
 	b.started.Lock()
 	b.starts++
 	address := ""
-	if b.starts%metricsOfEvery == 0 {
+	if b.starts%b.MetricsOfEvery == 0 {
 		address = metricsAddress(b.starts)
 	}
 	b.started.Unlock()
@@ -139,9 +142,6 @@ func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more ma
 	b.workers = append(b.workers, w)
 	return w, nil
 }
-
-// metricsOfEvery is of which workers there are metrics: one that has them asks Temporal for all rotations that are stuck, and each of those for its state.
-const metricsOfEvery = 4
 
 // metricsAddress is one that no other worker of this program has, nor of one that runs beside it: all of 127.0.0.0/8 is this machine.
 func metricsAddress(number int64) string {
