@@ -105,7 +105,7 @@ var Quick = map[string]string{
 	"ROTOR_EXPRESS": "false",
 }
 
-// thrift spares workers that live for seconds a sixth of their work: collecting what little garbage they make, and reading the certificates of
+// thrift spares workers that live for seconds some of their work: collecting what little garbage they make, and reading the certificates of
 // public authorities, by none of which anything here is signed.
 var thrift = map[string]string{"GOGC": "400", "SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/dev/null"}
 
