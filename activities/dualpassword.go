@@ -136,9 +136,11 @@ type locked struct {
 	target.Session
 	target.TwoPasswords
 	someTaken
+	// second says whether the account may take a second password, and unexplained that it does and no version tried holds it.
+	second, unexplained bool
 }
 
-// lock opens the locked session and looks under it.
+// lock opens the locked session.
 func (m dualPassword) lock(ctx context.Context) (*locked, error) {
 	var own target.Login
 	open := m.surveyed()
@@ -164,29 +166,35 @@ func (m dualPassword) lock(ctx context.Context) (*locked, error) {
 	return &locked{Session: session, TwoPasswords: two}, nil
 }
 
-// see finds out which of the two passwords the account takes, and makes sure that it takes no third one that nobody knows.
-func (m dualPassword) see(ctx context.Context, l *locked) (err error) {
-	if l.someTaken, err = m.taken(ctx, m.plan.Base, m.plan.Version); err != nil {
+// see finds out which of the two versions' passwords the account takes, and whether a third one that nobody knows. Who changes a password knows
+// nothing of the lock and changes the account's first one, so the version that holds that one is tried last, right before it is acted on.
+//
+// A second password that is neither's may be the former one, or that of the unfinished rotation that this one takes over, which may still have
+// changed the account after Look.
+func (m dualPassword) see(ctx context.Context, l *locked, other, first string) error {
+	exists, known, err := l.SecondPassword(ctx, m.plan.Account)
+	if err != nil {
 		return err
 	}
-	if len(l.versions) == 0 {
+	if l.someTaken, err = m.taken(ctx, other); err != nil {
+		return err
+	}
+	l.second, l.unexplained = exists || !known, exists && !l.takes(other)
+	if l.unexplained {
+		leftover, err := m.taken(ctx, m.plan.Leftover, m.plan.StalePending)
+		if err != nil {
+			return err
+		}
+		l.unexplained = len(leftover.versions) == 0
+	}
+	last, err := m.taken(ctx, first)
+	if err != nil {
+		return err
+	}
+	if l.versions = append(l.versions, last.versions...); len(l.versions) == 0 {
 		return m.neither()
 	}
 	return nil
-}
-
-// explained is an error where the account takes a second password that is not known: it may be the former one, or that of the unfinished rotation
-// that this one takes over, which may still have changed the account after Look. second says whether it may take one.
-func (m dualPassword) explained(ctx context.Context, l *locked) (second bool, err error) {
-	exists, known, err := l.SecondPassword(ctx, m.plan.Account)
-	if err != nil || !exists || len(l.versions) > 1 {
-		return exists || !known, err
-	}
-	leftover, err := m.taken(ctx, m.plan.Leftover, m.plan.StalePending)
-	if err == nil && len(leftover.versions) == 0 {
-		err = m.unexplained(rotation.Conflict)
-	}
-	return true, err
 }
 
 // likely are the passwords of the versions that the account takes, one of which is its first.
@@ -218,22 +226,25 @@ func (m dualPassword) set(ctx context.Context, base, pending *rotation.Document)
 	if act, err := m.stillOurs(ctx); err != nil || !act {
 		return SetResult{Done: err == nil}, err
 	}
-	if err := m.see(ctx, l); err != nil {
+	err = m.see(ctx, l, m.plan.Version, m.plan.Base)
+	if err == nil && !l.takes(m.plan.Base) {
+		err = m.see(ctx, l, m.plan.Base, m.plan.Version)
+	}
+	if err != nil {
 		return SetResult{}, err
 	}
 	if len(l.versions) > 1 {
 		return SetResult{}, nil // an earlier attempt did it
 	}
-	second, err := m.explained(ctx, l)
-	if err != nil {
-		return SetResult{}, err
+	if l.unexplained {
+		return SetResult{}, m.unexplained(rotation.Conflict)
 	}
 	likely, err := m.likely(ctx, m.plan.Version, m.plan.Leftover, m.plan.StalePending, m.plan.Previous)
 	if err != nil {
 		return SetResult{}, err
 	}
 	// A second password may be the current version's, where somebody has moved the stage back. Then the first one has to give way.
-	err = l.SetBoth(ctx, m.plan.Account, base.Password, pending.Password, !second && l.takes(m.plan.Base), likely...)
+	err = l.SetBoth(ctx, m.plan.Account, base.Password, pending.Password, !l.second && l.takes(m.plan.Base), likely...)
 	return SetResult{}, err
 }
 
@@ -255,14 +266,14 @@ func (m dualPassword) undo(ctx context.Context) (notes []string, forward bool, e
 	if err := m.mayUndo(ctx); err != nil {
 		return nil, false, err
 	}
-	if err := m.see(ctx, l); err != nil {
+	if err := m.see(ctx, l, m.plan.Base, m.plan.Version); err != nil {
 		return nil, false, err
 	}
 	if !l.takes(m.plan.Version) {
 		return nil, false, nil
 	}
-	if _, err := m.explained(ctx, l); err != nil {
-		return nil, false, err
+	if l.unexplained {
+		return nil, false, m.unexplained(rotation.Conflict)
 	}
 	base, pending, err := m.documents(ctx)
 	if err != nil {
@@ -278,7 +289,7 @@ func (m dualPassword) undone(ctx context.Context) (forward bool, err error) {
 		return false, err
 	}
 	defer l.Close()
-	if err := m.see(ctx, l); err != nil {
+	if err := m.see(ctx, l, m.plan.Base, m.plan.Version); err != nil {
 		return false, err
 	}
 	if l.takes(m.plan.Version) {
@@ -298,12 +309,14 @@ func (m dualPassword) retire(ctx context.Context) (use *rotation.Document, super
 	if err != nil || superseded {
 		return nil, superseded, err
 	}
-	if err := m.see(ctx, l); err != nil {
+	if err := m.see(ctx, l, m.plan.Base, m.plan.Version); err != nil {
 		return nil, false, err
 	}
+	if l.unexplained {
+		return current, false, m.unexplained(rotation.Conflict)
+	}
 	if !l.takes(m.plan.Base) {
-		_, err := m.explained(ctx, l)
-		return current, false, err
+		return current, false, nil
 	}
 	likely, err := m.likely(ctx, m.plan.Base)
 	if err != nil {

@@ -1,18 +1,22 @@
 package endtoend
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"rotor/activities"
 	"rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/devstack"
 	"rotor/internal/devstack/mysqld"
 	"rotor/internal/rotation"
+	"rotor/internal/target"
 )
 
 // twoPasswords says whether the server's accounts can take two passwords. Where they can't, dual-password has to be refused.
@@ -176,4 +180,58 @@ func TestTwoPasswordsRefused(t *testing.T) {
 			require.Equal(t, before, picture(t, secret))
 		})
 	}
+}
+
+// Somebody who changes the account's password while Set looks at it knows nothing of the lock. Whichever login of Set they come before, theirs
+// stands.
+func TestTwoPasswordsChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, rotatedBefore := range map[string]int{"a first rotation": 0, "a second one": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !twoPasswords() {
+				dualPassword(t, newSecret(t), nil)
+				return
+			}
+			for before := 1; ; before++ {
+				h := byHand{t, newSecret(t), rotation.DualPassword}
+				for range rotatedBefore {
+					h.rotate()
+				}
+				plan := h.begin()
+				theirs := credential{h.secret.Account, "theirs-0815-" + strconv.Itoa(before)}
+				logins := 0
+				_, err := h.attempt(beforeLogin(func() {
+					if logins++; logins == before {
+						execute(t, "ALTER USER '"+theirs.AccountName+"'@'%' IDENTIFIED BY '"+theirs.AccountPassword+"'")
+					}
+				})).Set(t.Context(), activities.StepInput{Plan: plan})
+				if logins < before {
+					require.NoError(t, err)
+					require.Equal(t, 2+rotatedBefore, logins, "the current version, the one to come, and what the account takes beside them")
+					return
+				}
+				require.Equal(t, rotation.Conflict, rotation.KindOf(err), "before login %d: %v", before, err)
+				require.True(t, logsIn(t, theirs), "before login %d", before)
+				require.False(t, logsIn(t, versionOf(t, h.secret, plan.Version)))
+			}
+		})
+	}
+}
+
+// beforeLogin calls before each login that a step tries.
+func beforeLogin(call func()) func(*activities.Rotation) {
+	return func(r *activities.Rotation) {
+		r.Targets = map[string]target.Target{rotation.TargetMySQL: calledTarget{r.Targets[rotation.TargetMySQL], call}}
+	}
+}
+
+type calledTarget struct {
+	target.Target
+	beforeLogin func()
+}
+
+func (t calledTarget) Probe(ctx context.Context, login target.Login) target.Proof {
+	t.beforeLogin()
+	return t.Target.Probe(ctx, login)
 }
