@@ -57,12 +57,12 @@ func (m dualPassword) look(ctx context.Context, req rotation.Request, doc *rotat
 	if !survey.SecondPassword || len(found.versions) > 1 {
 		return nil
 	}
-	return m.findings.Problem(rotation.FindingSecond, m.findLeftover(ctx, versions))
+	return m.findings.Problem(rotation.FindingSecond, m.findLeftover(ctx, found, versions))
 }
 
 // findLeftover finds the version whose password the account takes beside the current one: the previous version's, until it is retired. What no
 // version explains is somebody else's.
-func (m dualPassword) findLeftover(ctx context.Context, versions rotation.Versions) error {
+func (m dualPassword) findLeftover(ctx context.Context, known someTaken, versions rotation.Versions) error {
 	p := &m.plan
 	candidates := []string{versions.Holder(rotation.Previous)}
 	for _, v := range versions {
@@ -70,7 +70,7 @@ func (m dualPassword) findLeftover(ctx context.Context, versions rotation.Versio
 			candidates = append(candidates, v.ID)
 		}
 	}
-	found, err := m.taken(ctx, candidates...)
+	found, err := m.takenBeside(ctx, known, candidates...)
 	if err != nil {
 		return err
 	}
@@ -87,9 +87,10 @@ func (m dualPassword) unexplained(kind rotation.Kind) error {
 		"take it away", m.plan.Account, m.plan.Secret).Advise("if nobody does, end it with ALTER USER ... DISCARD OLD PASSWORD")
 }
 
-// someTaken are the versions whose passwords the account takes, and what one of their logins is.
+// someTaken are the versions whose passwords the account takes, of those that were tried, and what one of their logins is.
 type someTaken struct {
 	versions []string
+	tried    []rotation.Secret
 	login    target.Login
 	proof    target.Proof
 }
@@ -99,8 +100,13 @@ func (f someTaken) takes(version string) bool {
 }
 
 // taken tries versions on the account. One that is not of the account, or gone, or the same password as one before is left out.
-func (m dualPassword) taken(ctx context.Context, versions ...string) (found someTaken, err error) {
-	var tried []rotation.Secret
+func (m dualPassword) taken(ctx context.Context, versions ...string) (someTaken, error) {
+	return m.takenBeside(ctx, someTaken{}, versions...)
+}
+
+// takenBeside is taken for versions whose passwords are others than those that are known: one of the same password explains no second one.
+func (m dualPassword) takenBeside(ctx context.Context, known someTaken, versions ...string) (found someTaken, err error) {
+	found.tried = slices.Clone(known.tried)
 	for _, id := range versions {
 		if id == "" || id == rotation.VersionToCome {
 			continue
@@ -112,10 +118,10 @@ func (m dualPassword) taken(ctx context.Context, versions ...string) (found some
 		if err != nil {
 			return found, err
 		}
-		if doc.Account != m.plan.Account || slices.ContainsFunc(tried, doc.Password.Equal) {
+		if doc.Account != m.plan.Account || slices.ContainsFunc(found.tried, doc.Password.Equal) {
 			continue
 		}
-		tried = append(tried, doc.Password)
+		found.tried = append(found.tried, doc.Password)
 		proof := m.tryLogin(ctx, doc)
 		if proof.Answer == rotation.RefusedLogin {
 			continue
@@ -131,13 +137,14 @@ func (m dualPassword) taken(ctx context.Context, versions ...string) (found some
 	return found, nil
 }
 
-// locked is what a change stands on: the locked session, and what the account takes as seen under the lock.
+// locked is what a change stands on: the locked session, and what was seen under the lock.
 type locked struct {
 	target.Session
 	target.TwoPasswords
 	someTaken
-	// second says whether the account may take a second password, and unexplained that it does and no version tried holds it.
-	second, unexplained bool
+	// seen is from before the logins, and unseen why it could not be seen.
+	seen   target.PasswordsSeen
+	unseen error
 }
 
 // lock opens the locked session.
@@ -145,12 +152,9 @@ func (m dualPassword) lock(ctx context.Context) (*locked, error) {
 	var own target.Login
 	open := m.surveyed()
 	if open == nil && !m.hasAdmin() {
-		found, err := m.taken(ctx, m.plan.Base, m.plan.Version)
+		found, err := m.either(ctx)
 		if err != nil {
 			return nil, err
-		}
-		if len(found.versions) == 0 {
-			return nil, m.neither()
 		}
 		own = found.login
 	}
@@ -166,35 +170,34 @@ func (m dualPassword) lock(ctx context.Context) (*locked, error) {
 	return &locked{Session: session, TwoPasswords: two}, nil
 }
 
-// see finds out which of the two versions' passwords the account takes, and whether a third one that nobody knows. Who changes a password knows
-// nothing of the lock and changes the account's first one, so the version that holds that one is tried last, right before it is acted on.
-//
-// A second password that is neither's may be the former one, or that of the unfinished rotation that this one takes over, which may still have
-// changed the account after Look.
-func (m dualPassword) see(ctx context.Context, l *locked, other, first string) error {
-	exists, known, err := l.SecondPassword(ctx, m.plan.Account)
-	if err != nil {
-		return err
+// see finds out which of the two passwords the account takes. Somebody who changes it meanwhile knows nothing of the lock: the account is looked
+// at before the logins, so that a change stands on what they have found, or is not made.
+func (m dualPassword) see(ctx context.Context, l *locked) (err error) {
+	l.seen, l.unseen = l.Passwords(ctx, m.plan.Account)
+	l.someTaken, err = m.either(ctx)
+	return err
+}
+
+// either tries the two passwords, of which the account has to take one.
+func (m dualPassword) either(ctx context.Context) (someTaken, error) {
+	found, err := m.taken(ctx, m.plan.Base, m.plan.Version)
+	if err == nil && len(found.versions) == 0 {
+		err = m.neither()
 	}
-	if l.someTaken, err = m.taken(ctx, other); err != nil {
-		return err
+	return found, err
+}
+
+// explained is an error where it is not known of each password that the account takes whose it is. A second one may be the former one, or that of the
+// unfinished rotation that this one takes over, which may still have changed the account after Look.
+func (m dualPassword) explained(ctx context.Context, l *locked) error {
+	if l.unseen != nil || !l.seen.Second || len(l.versions) > 1 {
+		return l.unseen
 	}
-	l.second, l.unexplained = exists || !known, exists && !l.takes(other)
-	if l.unexplained {
-		leftover, err := m.taken(ctx, m.plan.Leftover, m.plan.StalePending)
-		if err != nil {
-			return err
-		}
-		l.unexplained = len(leftover.versions) == 0
+	leftover, err := m.takenBeside(ctx, l.someTaken, m.plan.Leftover, m.plan.StalePending)
+	if err == nil && len(leftover.versions) == 0 {
+		err = m.unexplained(rotation.Conflict)
 	}
-	last, err := m.taken(ctx, first)
-	if err != nil {
-		return err
-	}
-	if l.versions = append(l.versions, last.versions...); len(l.versions) == 0 {
-		return m.neither()
-	}
-	return nil
+	return err
 }
 
 // likely are the passwords of the versions that the account takes, one of which is its first.
@@ -226,25 +229,22 @@ func (m dualPassword) set(ctx context.Context, base, pending *rotation.Document)
 	if act, err := m.stillOurs(ctx); err != nil || !act {
 		return SetResult{Done: err == nil}, err
 	}
-	err = m.see(ctx, l, m.plan.Version, m.plan.Base)
-	if err == nil && !l.takes(m.plan.Base) {
-		err = m.see(ctx, l, m.plan.Base, m.plan.Version)
-	}
-	if err != nil {
+	if err := m.see(ctx, l); err != nil {
 		return SetResult{}, err
 	}
 	if len(l.versions) > 1 {
 		return SetResult{}, nil // an earlier attempt did it
 	}
-	if l.unexplained {
-		return SetResult{}, m.unexplained(rotation.Conflict)
+	if err := m.explained(ctx, l); err != nil {
+		return SetResult{}, err
 	}
 	likely, err := m.likely(ctx, m.plan.Version, m.plan.Leftover, m.plan.StalePending, m.plan.Previous)
 	if err != nil {
 		return SetResult{}, err
 	}
 	// A second password may be the current version's, where somebody has moved the stage back. Then the first one has to give way.
-	err = l.SetBoth(ctx, m.plan.Account, base.Password, pending.Password, !l.second && l.takes(m.plan.Base), likely...)
+	baseIsFirst := l.seen.Known && !l.seen.Second && l.takes(m.plan.Base)
+	err = l.SetBoth(ctx, l.seen, base.Password, pending.Password, baseIsFirst, likely...)
 	return SetResult{}, err
 }
 
@@ -266,21 +266,21 @@ func (m dualPassword) undo(ctx context.Context) (notes []string, forward bool, e
 	if err := m.mayUndo(ctx); err != nil {
 		return nil, false, err
 	}
-	if err := m.see(ctx, l, m.plan.Base, m.plan.Version); err != nil {
+	if err := m.see(ctx, l); err != nil {
 		return nil, false, err
 	}
 	if !l.takes(m.plan.Version) {
 		return nil, false, nil
 	}
-	if l.unexplained {
-		return nil, false, m.unexplained(rotation.Conflict)
+	if err := m.explained(ctx, l); err != nil {
+		return nil, false, err
 	}
 	base, pending, err := m.documents(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	return []string{"account " + m.plan.Account + " takes the password of version " + m.plan.Base + " and no other"}, false,
-		l.SetOnly(ctx, m.plan.Account, base.Password, pending.Password)
+		l.SetOnly(ctx, l.seen, base.Password, pending.Password)
 }
 
 func (m dualPassword) undone(ctx context.Context) (forward bool, err error) {
@@ -289,10 +289,11 @@ func (m dualPassword) undone(ctx context.Context) (forward bool, err error) {
 		return false, err
 	}
 	defer l.Close()
-	if err := m.see(ctx, l, m.plan.Base, m.plan.Version); err != nil {
+	found, err := m.either(ctx)
+	if err != nil {
 		return false, err
 	}
-	if l.takes(m.plan.Version) {
+	if found.takes(m.plan.Version) {
 		return false, rotation.Errorf(rotation.Conflict, "account %s still takes the password of the version that was rolled back", m.plan.Account)
 	}
 	return false, nil
@@ -309,20 +310,21 @@ func (m dualPassword) retire(ctx context.Context) (use *rotation.Document, super
 	if err != nil || superseded {
 		return nil, superseded, err
 	}
-	if err := m.see(ctx, l, m.plan.Base, m.plan.Version); err != nil {
+	if err := m.see(ctx, l); err != nil {
 		return nil, false, err
 	}
-	if l.unexplained {
-		return current, false, m.unexplained(rotation.Conflict)
+	if !l.takes(m.plan.Version) {
+		return nil, false, rotation.Errorf(rotation.Conflict, "account %s does not take the password of version %s, which is current: somebody else changed it",
+			m.plan.Account, m.plan.Version).WithCode(errBadLogin)
 	}
 	if !l.takes(m.plan.Base) {
-		return current, false, nil
+		return current, false, m.explained(ctx, l)
 	}
 	likely, err := m.likely(ctx, m.plan.Base)
 	if err != nil {
 		return nil, false, err
 	}
-	return current, false, l.SetOnly(ctx, m.plan.Account, current.Password, likely...)
+	return current, false, l.SetOnly(ctx, l.seen, current.Password, likely...)
 }
 
 func (m dualPassword) neither() *rotation.Error {

@@ -182,41 +182,77 @@ func TestTwoPasswordsRefused(t *testing.T) {
 	}
 }
 
-// Somebody who changes the account's password while Set looks at it knows nothing of the lock. Whichever login of Set they come before, theirs
-// stands.
+// Somebody who changes the account's password while a step looks at it knows nothing of the lock. Whichever login of the step they come before, theirs
+// stands, and so does what they have left of the others.
 func TestTwoPasswordsChangedMeanwhile(t *testing.T) {
 	t.Parallel()
-	for name, rotatedBefore := range map[string]int{"a first rotation": 0, "a second one": 1} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if !twoPasswords() {
-				dualPassword(t, newSecret(t), nil)
-				return
-			}
-			for before := 1; ; before++ {
-				h := byHand{t, newSecret(t), rotation.DualPassword}
-				for range rotatedBefore {
-					h.rotate()
-				}
-				plan := h.begin()
-				theirs := credential{h.secret.Account, "theirs-0815-" + strconv.Itoa(before)}
-				logins := 0
-				_, err := h.attempt(beforeLogin(func() {
-					if logins++; logins == before {
-						execute(t, "ALTER USER '"+theirs.AccountName+"'@'%' IDENTIFIED BY '"+theirs.AccountPassword+"'")
-					}
-				})).Set(t.Context(), activities.StepInput{Plan: plan})
-				if logins < before {
-					require.NoError(t, err)
-					require.Equal(t, 2+rotatedBefore, logins, "the current version, the one to come, and what the account takes beside them")
+	set := func(h byHand, plan rotation.Plan, around func(*activities.Rotation)) error {
+		_, err := h.attempt(around).Set(h.Context(), activities.StepInput{Plan: plan})
+		return err
+	}
+	for name, test := range map[string]struct {
+		prepare func(byHand) rotation.Plan
+		step    func(byHand, rotation.Plan, func(*activities.Rotation)) error
+	}{
+		"the first rotation sets": {func(h byHand) rotation.Plan { return h.begin() }, set},
+		"a later rotation sets":   {func(h byHand) rotation.Plan { h.rotate(); return h.begin() }, set},
+		"it is set again": {func(h byHand) rotation.Plan {
+			plan := h.begin()
+			h.set(plan)
+			return plan
+		}, set},
+		"it is rolled back": {func(h byHand) rotation.Plan {
+			plan := h.begin()
+			h.set(plan)
+			return plan
+		}, func(h byHand, plan rotation.Plan, around func(*activities.Rotation)) error {
+			_, err := h.attempt(around).Rollback(h.Context(), activities.RollbackInput{Plan: plan, SetStarted: true})
+			return err
+		}},
+		"the former one is retired": {func(h byHand) rotation.Plan { return h.rotate() }, func(h byHand, plan rotation.Plan, around func(*activities.Rotation)) error {
+			_, err := h.attempt(around).Retire(h.Context(), activities.RetireInput{Plan: plan})
+			return err
+		}},
+	} {
+		for how, after := range map[string]string{"": "", ", and they keep the one before": " RETAIN CURRENT PASSWORD"} {
+			t.Run(name+how, func(t *testing.T) {
+				t.Parallel()
+				if !twoPasswords() {
+					dualPassword(t, newSecret(t), nil)
 					return
 				}
-				require.Equal(t, rotation.Conflict, rotation.KindOf(err), "before login %d: %v", before, err)
-				require.True(t, logsIn(t, theirs), "before login %d", before)
-				require.False(t, logsIn(t, versionOf(t, h.secret, plan.Version)))
-			}
-		})
+				for before, changed := 1, true; changed; before++ {
+					h := byHand{t, newSecret(t), rotation.DualPassword}
+					plan := test.prepare(h)
+					theirs := credential{h.secret.Account, "theirs-0815-" + strconv.Itoa(before)}
+					var left []bool
+					logins := 0
+					err := test.step(h, plan, beforeLogin(func() {
+						if logins++; logins == before {
+							execute(t, "ALTER USER '"+theirs.AccountName+"'@'%' IDENTIFIED BY '"+theirs.AccountPassword+"'"+after)
+							left = h.loggingIn()
+						}
+					}))
+					if changed = left != nil; !changed {
+						require.NoError(t, err)
+						return
+					}
+					require.True(t, logsIn(t, theirs), "before login %d: %v", before, err)
+					require.Equal(t, left, h.loggingIn(), "before login %d: %v", before, err)
+				}
+			})
+		}
 	}
+}
+
+// loggingIn tells of each version whether it logs in.
+func (h byHand) loggingIn() (which []bool) {
+	h.Helper()
+	versions := stored(h.T, h.secret.Name).Versions
+	for i := range versions {
+		which = append(which, logsIn(h.T, credentialOf(h.T, &versions[i])))
+	}
+	return which
 }
 
 // beforeLogin calls before each login that a step tries.

@@ -9,16 +9,17 @@ import (
 
 var _ target.TwoPasswords = (*session)(nil)
 
-// SecondPassword is seen by everybody here: that it can't be is no matter of order.
-func (s *session) SecondPassword(_ context.Context, name string) (exists, known bool, err error) {
+// Passwords are seen by everybody here: that they can't be is no matter of order.
+func (s *session) Passwords(_ context.Context, name string) (target.PasswordsSeen, error) {
 	v, err := s.call("second password", func() (any, error) { return s.p.w.accounts[name].second != "", nil })
-	exists, _ = v.(bool)
-	return exists, err == nil, err
+	second, _ := v.(bool)
+	return target.PasswordsSeen{Account: name, Second: second, Known: err == nil}, err
 }
 
-// SetBoth makes kept the first password on the way, unless it is said to be that already.
-func (s *session) SetBoth(_ context.Context, name string, kept, next rotation.Secret, keptIsFirst bool, _ ...rotation.Secret) error {
-	return s.passwords(name, func(a *account) {
+// SetBoth makes kept the first password on the way, unless it is said to be that already. It does not compare with what was seen, which a database
+// can't do in the same moment either: the protocol holds without that.
+func (s *session) SetBoth(_ context.Context, seen target.PasswordsSeen, kept, next rotation.Secret, keptIsFirst bool, _ ...rotation.Secret) error {
+	return s.passwords(seen.Account, func(a *account) {
 		if !keptIsFirst {
 			a.password = kept.Reveal()
 		}
@@ -26,8 +27,8 @@ func (s *session) SetBoth(_ context.Context, name string, kept, next rotation.Se
 	})
 }
 
-func (s *session) SetOnly(_ context.Context, name string, only rotation.Secret, _ ...rotation.Secret) error {
-	return s.passwords(name, func(a *account) { a.password, a.second = only.Reveal(), "" })
+func (s *session) SetOnly(_ context.Context, seen target.PasswordsSeen, only rotation.Secret, _ ...rotation.Secret) error {
+	return s.passwords(seen.Account, func(a *account) { a.password, a.second = only.Reveal(), "" })
 }
 
 func (s *session) passwords(name string, change func(*account)) error {

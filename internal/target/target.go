@@ -175,13 +175,23 @@ type Disabler interface {
 // TwoPasswords is a Session of a server on which an account can take two passwords. It changes the session's own account, where the session
 // is that account's, and others as an admin.
 type TwoPasswords interface {
-	// SecondPassword says whether the account takes a second password; known is false where the session may not see that.
-	SecondPassword(ctx context.Context, account string) (exists, known bool, err error)
+	// Passwords looks at the account's passwords, before logins tell whose they are.
+	Passwords(ctx context.Context, account string) (PasswordsSeen, error)
 	// SetBoth makes the account take kept and next and no other password, at once. likely are passwords that may be the first one of the
-	// account now: who changes itself has to name that one. keptIsFirst says that it is certainly kept.
-	SetBoth(ctx context.Context, account string, kept, next rotation.Secret, keptIsFirst bool, likely ...rotation.Secret) error
-	// SetOnly makes the account take only this password, at once.
-	SetOnly(ctx context.Context, account string, only rotation.Secret, likely ...rotation.Secret) error
+	// account now: who changes itself has to name that one. keptIsFirst says that it is certainly kept. Where the account's passwords are not as
+	// they were seen any more, it changes nothing and is Retryable.
+	SetBoth(ctx context.Context, seen PasswordsSeen, kept, next rotation.Secret, keptIsFirst bool, likely ...rotation.Secret) error
+	// SetOnly makes the account take only this password, at once, and on the same condition.
+	SetOnly(ctx context.Context, seen PasswordsSeen, only rotation.Secret, likely ...rotation.Secret) error
+}
+
+// PasswordsSeen is what can be seen of the passwords of an account.
+type PasswordsSeen struct {
+	Account string
+	// Second: the account takes a second password. Known is false where the session may not see that.
+	Second, Known bool
+	// Mark is another one when one of the passwords has been changed. It is made in the server, of the hashes.
+	Mark string
 }
 
 // Change is what was done to an account, in words.

@@ -44,8 +44,7 @@ func changesStore(e Effect) bool { return e.Source == Store && e.Changes() }
 
 func changesAccount(e Effect) bool { return (e.Source == SQL || e.Source == RDS) && e.Changes() }
 
-// provesAccount: the rotation logs in as an account of the secret. Where it does so several times before a change, with several passwords, the last
-// one notices another password.
+// provesAccount: the rotation logs in as an account of the secret, and would notice another password.
 func provesAccount(e Effect) bool {
 	return e.Source == SQL && e.Name == sqlrelay.Login && e.Step != "Retire"
 }

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"rotor/internal/rotation"
 	"rotor/internal/target"
@@ -11,13 +12,30 @@ import (
 
 var _ target.TwoPasswords = (*session)(nil)
 
-// SecondPassword looks at the grant tables, which an account that changes itself may seldom read.
-func (s *session) SecondPassword(ctx context.Context, name string) (exists, known bool, err error) {
+// Passwords looks at the grant tables, which an account that changes itself may seldom read.
+func (s *session) Passwords(ctx context.Context, name string) (target.PasswordsSeen, error) {
 	set, err := s.read(ctx, name)
 	if s.isOwn(name) && slices.Contains(deniedReading, rotation.CodeOf(err)) {
-		return false, false, nil
+		return target.PasswordsSeen{Account: name}, nil
 	}
-	return hasSecond(set), err == nil, err
+	return target.PasswordsSeen{Account: name, Second: hasSecond(set), Known: err == nil, Mark: markOf(set)}, err
+}
+
+// asSeen reads the account again, whose passwords have to be as they were seen.
+func (s *session) asSeen(ctx context.Context, seen target.PasswordsSeen) (account.Set, error) {
+	set, err := s.read(ctx, seen.Account)
+	if err == nil && markOf(set) != seen.Mark {
+		err = rotation.Errorf(rotation.Retryable, "change the passwords of account %q at %s: somebody else has just changed them; looking again", seen.Account, s.address())
+	}
+	return set, err
+}
+
+func markOf(set account.Set) string {
+	var marks strings.Builder
+	for _, a := range set.Accounts {
+		marks.WriteString(a.Host + " " + a.Mark + "\n")
+	}
+	return marks.String()
 }
 
 func hasSecond(set account.Set) bool {
@@ -26,10 +44,10 @@ func hasSecond(set account.Set) bool {
 
 func (s *session) isOwn(name string) bool { return s.by.Account == name }
 
-// SetBoth makes the account take two passwords; see account.SetBoth.
-func (s *session) SetBoth(ctx context.Context, name string, kept, next rotation.Secret, keptIsFirst bool, likely ...rotation.Secret) error {
-	if !s.isOwn(name) {
-		set, err := s.read(ctx, name)
+// SetBoth makes the account take two passwords; see account.SetBoth. An account that changes itself names its first password, which the server compares.
+func (s *session) SetBoth(ctx context.Context, seen target.PasswordsSeen, kept, next rotation.Secret, keptIsFirst bool, likely ...rotation.Secret) error {
+	if !s.isOwn(seen.Account) {
+		set, err := s.asSeen(ctx, seen)
 		if err != nil {
 			return err
 		}
@@ -50,9 +68,9 @@ func (s *session) SetBoth(ctx context.Context, name string, kept, next rotation.
 }
 
 // SetOnly makes the account take one password; see account.SetOnly.
-func (s *session) SetOnly(ctx context.Context, name string, only rotation.Secret, likely ...rotation.Secret) error {
-	if !s.isOwn(name) {
-		set, err := s.read(ctx, name)
+func (s *session) SetOnly(ctx context.Context, seen target.PasswordsSeen, only rotation.Secret, likely ...rotation.Secret) error {
+	if !s.isOwn(seen.Account) {
+		set, err := s.asSeen(ctx, seen)
 		if err != nil {
 			return err
 		}
