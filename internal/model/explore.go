@@ -266,7 +266,7 @@ func (s *state) check() string {
 	if id := s.w.dropped(); id != "" {
 		return "version " + id + ", which carries a stage, was pushed out"
 	}
-	if !s.w.logsIn(s.w.current) && !s.exposed() && s.w.stranger == "" {
+	if !s.w.logsIn(s.w.current) && !s.exposed() && !s.w.barred {
 		return "readers: the current version does not log in"
 	}
 	if (!s.w.single || s.w.dual) && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.accounts[base].password != theirs && !s.retiring() {

@@ -76,7 +76,7 @@ func (w *world) meddle(how string) bool {
 	case halfRotates, rotates:
 		w.rotatedByOthers(how == rotates)
 	}
-	w.stranger = how
+	w.stranger, w.barred = how, !w.logsIn(w.current)
 	return true
 }
 

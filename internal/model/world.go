@@ -54,6 +54,8 @@ type world struct {
 	dual bool
 	// stranger is what somebody else has done, "" if nobody has.
 	stranger string
+	// barred: when they had done it, the current version did not log in.
+	barred bool
 	// decided: a person has decided since; what is done then is theirs to answer for.
 	decided bool
 	deleted bool
@@ -171,7 +173,7 @@ func (w *world) key(b *strings.Builder) {
 	for _, name := range slices.Sorted(maps.Keys(w.accounts)) {
 		fmt.Fprintf(b, "%s %v,", name, w.accounts[name])
 	}
-	fmt.Fprintf(b, "|%d %s %t", w.lock, w.stranger, w.decided)
+	fmt.Fprintf(b, "|%d %s %t %t", w.lock, w.stranger, w.barred, w.decided)
 }
 
 // document is the text of a version's document.
