@@ -41,8 +41,10 @@ func (r *run) rotate(ctx context.Context, s *subject, round int) error {
 			return err
 		}
 		parked += times
-		// Whoever was started under another id has the canonical run's outcome.
-		ended.Run = cmp.Or(ended.Result.Version, ended.Run)
+		if w.GetID() != trial.ID(s.secret) {
+			// Whoever was started under another id has the canonical run's outcome.
+			ended.Run = cmp.Or(ended.Result.Version, ended.Run)
+		}
 		ends = append(ends, ended)
 		if ended.Result.Outcome == rotation.Rotated {
 			versions[ended.Result.Version] = true
@@ -71,6 +73,32 @@ func (r *run) look(ctx context.Context, s devstack.Secret) (p trial.Picture, err
 		return err
 	})
 	return p, err
+}
+
+// auditTrouble makes sure that something was done to the rotations, and that most of them came to their end nevertheless.
+func (r *run) auditTrouble() {
+	for _, does := range []string{killed, restarts[0].name, restarts[1].name} {
+		if r.trouble.counts[does] == 0 {
+			r.violation("in the whole run there was no %s", does)
+		}
+	}
+	met := r.trouble.broken.Load()
+	for _, fault := range r.trouble.faults {
+		met += int64(fault.Hits())
+	}
+	if met == 0 {
+		r.violation("in the whole run no request and no statement met a fault")
+	}
+	r.mu.Lock()
+	all, rotated := 0, 0
+	for _, t := range r.tally {
+		all += len(t.took)
+		rotated += t.outcomes[rotation.Rotated]
+	}
+	r.mu.Unlock()
+	if rotated <= all/2 {
+		r.violation("of %d rotations only %d rotated", all, rotated)
+	}
 }
 
 // auditAll looks at every secret when everything is over.
@@ -165,7 +193,7 @@ func (r *run) history(ctx context.Context, s devstack.Secret) string {
 	return b.String()
 }
 
-// search looks for passwords in all that was left.
+// search looks for passwords in all that was left, and at what no rotation was about.
 func (r *run) search(ctx context.Context) {
 	found, searched, err := r.Leaks(ctx)
 	if err != nil {
@@ -173,6 +201,13 @@ func (r *run) search(ctx context.Context) {
 	}
 	for _, f := range found {
 		r.violation("LEAK: %s", f)
+	}
+	aside, err := r.Aside(ctx)
+	if err != nil {
+		r.violation("look at what no rotation was about: %s", err)
+	}
+	for _, broken := range aside {
+		r.violation("%s", broken)
 	}
 	r.note("", "searched for "+searched)
 }

@@ -66,6 +66,7 @@ func TestChaos(t *testing.T) {
 	r.rotateAll(ctx)
 	r.trouble.end()
 	took := time.Since(began)
+	r.auditTrouble()
 	r.auditAll(ctx)
 	r.search(ctx)
 	r.report(os.Stdout, took)
@@ -93,7 +94,7 @@ func start(ctx context.Context, t *testing.T) *run {
 			kind := kinds[i%len(kinds)]
 			secret, err := kind.Add(seeder, groupCtx, fmt.Sprintf("c%d", i))
 			r.subjects[i] = &subject{kind: kind, secret: secret, random: rand.New(rand.NewPCG(*seed, uint64(i)+1))}
-			bench.Remember(secret)
+			bench.Remember(kind, secret)
 			return err
 		})
 	}

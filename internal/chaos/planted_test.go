@@ -3,6 +3,7 @@ package chaos
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,6 +51,38 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 				return
 			}
 			require.Contains(t, strings.Join(broken, "\n"), test.finds)
+		})
+	}
+}
+
+// A run in which nothing was done to the rotations proves nothing, and neither does one in which hardly any rotated.
+func TestARunWithoutTroubleIsAViolation(t *testing.T) {
+	good := func() *run {
+		r := &run{trouble: &trouble{counts: map[string]int{killed: 4, restarts[0].name: 2, restarts[1].name: 2}},
+			tally: map[string]*tally{"a kind": {outcomes: map[rotation.Outcome]int{rotation.Rotated: 3, rotation.RolledBack: 1}, took: make([]time.Duration, 4)}}}
+		r.trouble.broken.Store(1)
+		return r
+	}
+	for name, test := range map[string]struct {
+		plant func(*run)
+		finds string
+	}{
+		"nothing":                        {func(*run) {}, ""},
+		"no worker was killed":           {func(r *run) { delete(r.trouble.counts, killed) }, "there was no worker killed"},
+		"the database was not restarted": {func(r *run) { delete(r.trouble.counts, restarts[0].name) }, "there was no database restarted"},
+		"Temporal was not restarted":     {func(r *run) { delete(r.trouble.counts, restarts[1].name) }, "there was no Temporal restarted"},
+		"no fault was met":               {func(r *run) { r.trouble.broken.Store(0) }, "no request and no statement met a fault"},
+		"hardly any rotated":             {func(r *run) { r.tally["a kind"].outcomes[rotation.Rotated] = 2 }, "of 4 rotations only 2 rotated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := good()
+			test.plant(r)
+			r.auditTrouble()
+			if test.finds == "" {
+				require.Empty(t, r.violated)
+				return
+			}
+			require.Contains(t, strings.Join(r.violated, "\n"), test.finds)
 		})
 	}
 }

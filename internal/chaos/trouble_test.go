@@ -64,6 +64,9 @@ const brokenStatement = 600
 // killEvery is after how many rotations a worker is killed.
 const killEvery = 4
 
+// killed is what that is called.
+const killed = "worker killed"
+
 // progress is after how many rotations a line says so.
 const progress = 50
 
@@ -94,7 +97,7 @@ func (t *trouble) begin(ctx context.Context) {
 				fmt.Printf("%d of %d rotations have ended\n", n, cap(t.ended))
 			}
 			if n%killEvery == 0 {
-				t.act(ctx, "worker killed", (*trouble).killWorker)
+				t.act(ctx, killed, (*trouble).killWorker)
 			}
 			for ; next < len(restarts) && float64(n) >= restarts[next].at*float64(cap(t.ended)); next++ {
 				t.act(ctx, restarts[next].name, restarts[next].do)

@@ -26,6 +26,7 @@ import (
 	"rotor/internal/config"
 	"rotor/internal/devstack"
 	"rotor/internal/devstack/process"
+	"rotor/internal/rotation"
 )
 
 // Bench is what the trials of a test program share.
@@ -39,10 +40,16 @@ type Bench struct {
 	worker    string
 	workspace *process.Workspace
 	numbers   atomic.Int64
+	// atFirst are the accounts that the database had before any secret was made.
+	atFirst map[string]bool
 
 	mu      sync.Mutex
 	secrets []devstack.Secret
-	written []string
+	// retiring are the names of those whose former accounts are retired.
+	retiring map[string]bool
+	// strangers are the passwords that strangers have set.
+	strangers []rotation.Secret
+	written   []string
 	// calm is the worker that nothing disturbs.
 	calm *Worker
 
@@ -59,7 +66,7 @@ func Start(ctx context.Context, out io.Writer) (b *Bench, err error) {
 
 // StartOn is Start with a stack of one's own choice; there is never a Web UI.
 func StartOn(ctx context.Context, options devstack.Options) (b *Bench, err error) {
-	b = &Bench{MetricsOfEvery: 4}
+	b = &Bench{MetricsOfEvery: 4, retiring: map[string]bool{}}
 	if b.workspace, err = process.NewWorkspace(); err != nil {
 		return nil, err
 	}
@@ -127,8 +134,8 @@ const launchPoll = 20 * time.Millisecond
 func (b *Bench) StartWorker(ctx context.Context, temporal, queue string, more map[string]string) (*Worker, error) {
 	b.started.Lock()
 	b.starts++
-	address := ""
-	if b.starts%b.MetricsOfEvery == 0 {
+	address := more[config.SettingMetrics]
+	if address == "" && b.starts%b.MetricsOfEvery == 0 {
 		address = metricsAddress(b.starts)
 	}
 	b.started.Unlock()
@@ -198,10 +205,11 @@ func (b *Bench) undisturbed(ctx context.Context) (err error) {
 func (b *Bench) Number() int64 { return b.numbers.Add(1) }
 
 // Remember keeps a secret for the search at the end.
-func (b *Bench) Remember(s devstack.Secret) {
+func (b *Bench) Remember(k Kind, s devstack.Secret) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.secrets = append(b.secrets, s)
+	b.retiring[s.Name] = k.Retires
 }
 
 // Heard keeps a text that a rotation or a command showed, for the search at the end.

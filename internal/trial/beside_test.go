@@ -43,7 +43,7 @@ func TestSomebodyElse(t *testing.T) {
 					looks = !slices.ContainsFunc(effects[:n], func(e trial.Effect) bool { return e.Source == trial.Store && e.Changes() })
 				}
 				for _, who := range trial.Strangers {
-					if !looks && ofItsOwn(kind, effect) && who.Tells(effect) && (!kind.Known || effect.Source == trial.Store || effect.Changes()) {
+					if !looks && ofItsOwn(kind, effect) && who.Comes(kind) && who.Tells(effect) && (!kind.Known || effect.Source == trial.Store || effect.Changes()) {
 						cases = append(cases, beside{who, effect})
 					}
 				}

@@ -29,7 +29,7 @@ func TestWorkerIsKilled(t *testing.T) {
 			for _, effect := range toTry(kind, effectsOf(t, kind)) {
 				crashes = append(crashes, crash{kind, effect, trial.Before})
 				// Nobody outside can tell a death after something was read from one before what comes next.
-				if effect.Changes() {
+				if effect.Changes() || effect.TakesLock() {
 					crashes = append(crashes, crash{kind, effect, trial.After})
 				}
 			}

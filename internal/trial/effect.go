@@ -51,6 +51,11 @@ func (e Effect) Changes() bool {
 	return false
 }
 
+// TakesLock says whether it gets its session the lock of an account pair, which a worker's machine can take with it.
+func (e Effect) TakesLock() bool {
+	return e.Source == SQL && strings.HasPrefix(e.Name, "SELECT GET_LOCK(")
+}
+
 // Moment is when a hook is asked.
 type Moment string
 

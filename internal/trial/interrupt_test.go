@@ -63,15 +63,22 @@ func TestRotationIsInterrupted(t *testing.T) {
 				if effect.Source == trial.Temporal || effect.Step == "" || !ofItsOwn(kind, effect) {
 					continue
 				}
+				step := effect.Step
+				if kind.Express && effect.Changes() { // what it changes tells its steps apart
+					step = effect.Source
+					if effect.Source == trial.Store {
+						step = effect.Name
+					}
+				}
 				// Cancels come before every change, too.
-				if first := !steps[effect.Step]; first || effect.Changes() {
+				if first := !steps[step]; first || effect.Changes() {
 					for _, what := range []string{"a cancel", "a signal", "retry", "rollback", "abandon"} {
 						if first || what == "a cancel" {
 							cases = append(cases, interruption{what, effect})
 						}
 					}
 				}
-				steps[effect.Step] = true
+				steps[step] = true
 			}
 			t.Logf("%d interruptions", len(cases))
 			for _, c := range sample(cases, 1, uint64(i)+100) {

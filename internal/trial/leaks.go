@@ -12,45 +12,39 @@ import (
 	"rotor/internal/rotation"
 )
 
-// Leaks searches everything that the trials have left behind for every password that there was: histories and their payloads, the files of
-// the Temporal server, the logs of all processes, the pages of workers' metrics, what commands print and what was shown to people, and further
-// sources. It says what was searched, too.
+// Leaks searches everything that the trials have left behind, and further sources, for every password that there was. It says what was searched, too.
 func (b *Bench) Leaks(ctx context.Context, further ...canary.Source) (found []canary.Finding, searched string, err error) {
 	passwords, err := b.passwords()
 	if err != nil {
 		return nil, "", err
 	}
-	sources, err := canary.Histories(ctx, b.Temporal, b.Stack.Temporal.Namespace)
+	left, searched, err := b.Left(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	histories := len(sources)
+	found, err = canary.Search(passwords, append(left, further...)...)
+	return found, fmt.Sprintf("%d passwords in %s", len(passwords), searched), err
+}
+
+// Left is everything that the trials have left behind: histories and their payloads, the files of the Temporal server, the logs of all processes,
+// the pages of workers' metrics, what commands print and what was shown to people. It says how much that is, too.
+func (b *Bench) Left(ctx context.Context) (left []canary.Source, much string, err error) {
+	histories, err := canary.Histories(ctx, b.Temporal, b.Stack.Temporal.Namespace)
+	if err != nil {
+		return nil, "", err
+	}
 	files, err := canary.Folder(filepath.Dir(b.Stack.Temporal.DatabaseFile))
 	if err != nil {
 		return nil, "", err
 	}
-	b.started.Lock()
-	workers := slices.Clone(b.workers)
-	b.started.Unlock()
-	b.mu.Lock()
-	secrets := slices.Clone(b.secrets)
-	b.mu.Unlock()
-	for _, w := range workers {
-		if err := b.keepMetrics(ctx, w); err != nil {
-			return nil, "", err
-		}
-	}
-	left, err := b.left()
+	ofWorkers, pages, err := b.leftByWorkers(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	pages := 0
-	for _, file := range left {
-		if filepath.Ext(file) == metricsEnding {
-			pages++
-		}
-		files = append(files, canary.Source{Name: filepath.Base(file), Read: func() ([]byte, error) { return os.ReadFile(file) }})
-	}
+	files = append(files, ofWorkers...)
+	b.mu.Lock()
+	secrets, shown := slices.Clone(b.secrets), strings.Join(b.written, "\n")
+	b.mu.Unlock()
 	said, err := b.commands(ctx, secrets)
 	if err != nil {
 		return nil, "", err
@@ -59,21 +53,36 @@ func (b *Bench) Leaks(ctx context.Context, further ...canary.Source) (found []ca
 	for _, r := range b.Stack.Cloud.Requests() {
 		fmt.Fprintf(&requests, "%s %v\n", r, r.Params)
 	}
-	b.mu.Lock()
-	shown := strings.Join(b.written, "\n")
-	b.mu.Unlock()
-	sources = append(append(sources, files...), canary.Text("the cloud's log", requests.String()), canary.Text("what was shown", shown),
-		canary.Text("the database server's log", b.Stack.MySQL.Log()))
-	sources = append(sources, said...)
-	found, err = canary.Search(passwords, append(sources, further...)...)
-	return found, fmt.Sprintf("%d passwords in %d histories, %d files, %d of them pages of metrics, and the output of %d commands", len(passwords), histories, len(files), pages,
-		len(said)), err
+	left = slices.Concat(histories, files, said, []canary.Source{canary.Text("the cloud's log", requests.String()), canary.Text("what was shown", shown),
+		canary.Text("the database server's log", b.Stack.MySQL.WholeLog())})
+	return left, fmt.Sprintf("%d histories, %d files, %d of them pages of metrics, and the output of %d commands", len(histories), len(files), pages, len(said)), nil
 }
 
-// passwords are all that the secrets of this bench have had.
+// leftByWorkers are the logs of all workers and the pages of the metrics of those that live, and how many pages these are.
+func (b *Bench) leftByWorkers(ctx context.Context) (files []canary.Source, pages int, err error) {
+	b.started.Lock()
+	workers := slices.Clone(b.workers)
+	b.started.Unlock()
+	for _, w := range workers {
+		if err := b.keepMetrics(ctx, w); err != nil {
+			return nil, 0, err
+		}
+	}
+	left, err := b.left()
+	for _, file := range left {
+		if filepath.Ext(file) == metricsEnding {
+			pages++
+		}
+		files = append(files, canary.Source{Name: filepath.Base(file), Read: func() ([]byte, error) { return os.ReadFile(file) }})
+	}
+	return files, pages, err
+}
+
+// passwords are all that there were: those of the secrets, those that former accounts of theirs are retired with, strangers' and the bystander's.
 func (b *Bench) passwords() (list []rotation.Secret, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	list = append(slices.Clone(b.strangers), rotation.NewSecret(bystanderPassword))
 	for _, s := range b.secrets {
 		list = append(list, s.Password)
 		if s.AdminSecret != "" {
@@ -87,6 +96,14 @@ func (b *Bench) passwords() (list []rotation.Secret, err error) {
 			if !v.Password.Equal(s.Password) {
 				list = append(list, v.Password)
 			}
+			if !b.retiring[s.Name] {
+				continue
+			}
+			retired, err := rotation.RetiredPassword(v.Password, otherOf(s, v.Account))
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, retired)
 		}
 	}
 	return list, nil

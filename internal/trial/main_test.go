@@ -85,6 +85,14 @@ func run(m *testing.M) (code int, err error) {
 	if code = m.Run(); !tried.Load() {
 		return code, nil
 	}
+	aside, err := bench.Aside(ctx)
+	if err != nil {
+		return 1, err
+	}
+	for _, broken := range aside {
+		fmt.Println("ASIDE:", broken)
+		code = 1
+	}
 	began := time.Now()
 	found, searched, err := bench.Leaks(ctx)
 	fmt.Printf("searched for %s in %s\n", searched, time.Since(began).Round(time.Millisecond))

@@ -84,19 +84,6 @@ func (b *Bench) Look(ctx context.Context, s devstack.Secret) (Picture, error) {
 	return p, nil
 }
 
-// bystander is an account of the bench's server that no secret is of.
-const bystander = "bystander"
-
-// standBy makes the bystander.
-func (b *Bench) standBy(ctx context.Context) error {
-	for _, statement := range []string{"CREATE USER '" + bystander + "'@'%' IDENTIFIED BY 'By-0815-stander'", "GRANT SELECT ON *.* TO '" + bystander + "'@'%'"} {
-		if _, err := b.Stack.MySQL.DB().ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("make account %s: %w", bystander, err)
-		}
-	}
-	return nil
-}
-
 // accountsOf are the accounts that a secret can have.
 func accountsOf(s devstack.Secret) []string {
 	accounts := []string{s.Account, s.Account + rotation.SuffixAlibaba, s.Account + rotation.SuffixAWS}

@@ -1,6 +1,7 @@
 package trial_test
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"rotor/internal/canary"
 	"rotor/internal/cloudsim/alibabakms"
+	"rotor/internal/config"
 	"rotor/internal/devstack"
 	"rotor/internal/rotation"
 	"rotor/internal/trial"
@@ -19,6 +21,8 @@ type planted struct {
 	*testing.T
 	*trial.Trial
 	ended *trial.Ended
+	// out are the clients that were refused.
+	out *[]trial.Lockout
 }
 
 // execute runs a statement as the database's own administrator.
@@ -117,6 +121,25 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 		"an account that nobody asked for": {single, func(p planted) {
 			p.execute("CREATE USER '" + p.Secret.Account + "_rt'@'%' IDENTIFIED BY 'No-0815-body'")
 		}, "was made, and is not the one"},
+		"an earlier version that is lost": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				s.Versions = slices.DeleteFunc(s.Versions, func(v alibabakms.Version) bool { return p.Outset.Find(v.ID) != nil && len(v.Stages) == 0 })
+			})
+		}, "is lost"},
+		"an earlier version with another credential": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				s.Version(p.Outset.Holder(rotation.Current).ID).Data = s.Version(p.ended.Run).Data
+			})
+		}, "has another credential"},
+		"a previous stage that was lost": {dual, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) { s.Version(p.Outset.Holder(rotation.Current).ID).Stages = nil })
+		}, "the version before is not the previous one"},
+		"an account that is lost": {dual, func(p planted) { p.execute("DROP USER '" + p.Secret.AdminAccount + "'@'%'") }, "is lost"},
+		"a password that is the former one": {single, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				s.Version(p.ended.Run).Data = s.Version(p.Outset.Holder(rotation.Current).ID).Data
+			})
+		}, "the password is the one from before"},
 		"an outcome of another run": {dual, func(p planted) { p.ended.Run = "another" }, "and the run is another"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +147,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 			tr := newTrial(t, test.kind)
 			ended, err := bench.RotateOnce(t.Context(), tr.Kind, tr.Secret)
 			require.NoError(t, err)
-			test.plant(planted{t, tr, &ended})
+			test.plant(planted{t, tr, &ended, nil})
 			after, err := bench.Look(t.Context(), tr.Secret)
 			require.NoError(t, err)
 			broken := strings.Join(trial.Audit(tr.Kind, tr.Secret, tr.Outset, after, ended), "\n")
@@ -194,6 +217,12 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 		"readers are locked out": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
 			p.password(p.ended.Result.Account, "Locked-0815-out")
 		}, "the current version does not log in"},
+		"a client is refused once": {"a person changes the password", func(p planted, m *trial.Meddling) {
+			*p.out = append(*p.out, trial.Lockout{Account: p.ended.Result.Account, Text: "refused"})
+		}, "locked out: refused"},
+		"a client of the account that they changed is refused": {"a person changes the password", func(p planted, m *trial.Meddling) {
+			*p.out = append(*p.out, trial.Lockout{Account: m.Account, Text: "refused"})
+		}, ""},
 		"a right too many": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
 			p.execute("GRANT DROP ON `" + p.Secret.Database + "`.* TO '" + p.Secret.Account + "'@'%'")
 		}, "may do other things than before"},
@@ -206,10 +235,11 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 			i := slices.IndexFunc(trial.Strangers, func(s trial.Stranger) bool { return s.Name == test.who })
 			done, err := tr.Meddle(t.Context(), trial.Strangers[i])
 			require.NoError(t, err)
-			test.plant(planted{t, tr, &ended}, done)
+			out := tr.LockedOut()
+			test.plant(planted{t, tr, &ended, &out}, done)
 			after, err := bench.Look(t.Context(), tr.Secret)
 			require.NoError(t, err)
-			broken := strings.Join(trial.AuditBeside(tr.Kind, tr.Secret, tr.Outset, done, trial.Occasion{}, after, ended, tr.LockedOut()), "\n")
+			broken := strings.Join(trial.AuditBeside(tr.Kind, tr.Secret, tr.Outset, done, trial.Occasion{}, after, ended, out), "\n")
 			if test.finds == "" {
 				require.Empty(t, broken)
 				return
@@ -261,4 +291,35 @@ func TestLeakIsFound(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.Equal(t, "an error", found[0].Source)
+}
+
+// All that a rotation leaves behind is searched: what is known to stand in a place is found there, as a password would be.
+func TestEverythingLeftIsSearched(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, kindOf(t, "kms, dual-account"))
+	startWorker(t, tr)
+	metered, err := bench.StartWorker(t.Context(), bench.Stack.Temporal.Address, "metered", map[string]string{config.SettingMetrics: "127.1.1.1:9464"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, metered.Kill()) })
+	run, err := tr.Rotate(t.Context())
+	require.NoError(t, err)
+	ended, err := tr.Outcome(t.Context(), run)
+	require.NoError(t, err)
+	requireRotated(t, tr, ended)
+	left, _, err := bench.Left(t.Context())
+	require.NoError(t, err)
+	for where, test := range map[string]struct{ source, known string }{
+		"its history":               {"history of " + trial.ID(tr.Secret) + ", run " + ended.Run, tr.Secret.AdminSecret},
+		"Temporal's database":       {"file " + filepath.Base(bench.Stack.Temporal.DatabaseFile), trial.ID(tr.Secret)},
+		"a worker's log":            {"worker-", ended.Run},
+		"a page of metrics":         {".metrics", "rotor_rotations_in_flight"},
+		"what a command prints":     {"starter [list", tr.Secret.Region},
+		"the cloud's log":           {"the cloud's log", ended.Run},
+		"what was shown":            {"what was shown", ended.Run},
+		"the database server's log": {"the database server's log", "ready for connections"},
+	} {
+		found, err := canary.Search([]rotation.Secret{rotation.NewSecret(test.known)}, left...)
+		require.NoError(t, err)
+		require.True(t, slices.ContainsFunc(found, func(f canary.Finding) bool { return strings.Contains(f.Source, test.source) }), "%s is not searched", where)
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"rotor/internal/cloudsim/alibabakms"
 	"rotor/internal/cloudsim/awssecretsmanager"
+	"rotor/internal/devstack"
 	"rotor/internal/rotation"
 )
 
@@ -24,6 +25,8 @@ type Stranger struct {
 	Stage rotation.Stage
 	// Sets: they give an account another password, that of their version if they write one.
 	Sets bool
+	// Keeps: the account goes on taking the password that it had first, which takes a server with second passwords.
+	Keeps bool
 	// TakesOff: they take the pending stage off.
 	TakesOff bool
 }
@@ -34,6 +37,7 @@ var Strangers = []Stranger{
 	{Name: "a person puts a version pending", Stage: rotation.Pending},
 	{Name: "a person takes the pending stage off", TakesOff: true},
 	{Name: "a person changes the password", Sets: true},
+	{Name: "a person changes the password and keeps the one before", Sets: true, Keeps: true},
 	{Name: "another rotator puts a version and sets it", Stage: rotation.Pending, Sets: true},
 	{Name: "another rotator rotates", Stage: rotation.Current, Sets: true},
 }
@@ -44,6 +48,9 @@ func (s Stranger) Tells(e Effect) bool {
 	stages, accounts := s.Stage != "" || s.TakesOff, s.Sets
 	return stages && (listsStages(e) || changesStore(e)) || accounts && (provesAccount(e) || changesStore(e)) || changesAccount(e)
 }
+
+// Comes says whether they come to a kind of secret.
+func (s Stranger) Comes(k Kind) bool { return !s.Keeps || k.Strategy == rotation.DualPassword }
 
 // Meddling is what a stranger has done.
 type Meddling struct {
@@ -69,6 +76,9 @@ func (t *Trial) Meddle(ctx context.Context, who Stranger) (*Meddling, error) {
 	if who.Sets || who.Stage == rotation.Pending {
 		account, password = t.other(current.Account), rotation.NewSecret(rand.Text()+"-0_a")
 	}
+	t.Bench.mu.Lock()
+	t.strangers = append(t.strangers, password)
+	t.Bench.mu.Unlock()
 	if who.TakesOff {
 		if before.Holder(rotation.Pending) == nil {
 			return nil, nil
@@ -100,8 +110,12 @@ func (t *Trial) Meddle(ctx context.Context, who Stranger) (*Meddling, error) {
 		if !exists {
 			statement = "CREATE USER"
 		}
+		after := ""
+		if who.Keeps {
+			after = " RETAIN CURRENT PASSWORD"
+		}
 		done.Account = account
-		if _, err := t.Stack.MySQL.DB().ExecContext(ctx, statement+" '"+account+"'@'%' IDENTIFIED BY '"+password.Reveal()+"'"); err != nil {
+		if _, err := t.Stack.MySQL.DB().ExecContext(ctx, statement+" '"+account+"'@'%' IDENTIFIED BY '"+password.Reveal()+"'"+after); err != nil {
 			// Not the error itself: a server quotes the statement, with the password.
 			if refused, ok := errors.AsType[*mysql.MySQLError](err); ok {
 				return nil, fmt.Errorf("a stranger changes account %s: error %d", account, refused.Number)
@@ -125,13 +139,18 @@ func (t *Trial) other(current string) string {
 	if t.Kind.StrategyOf(t.Secret) != rotation.DualAccount {
 		return current
 	}
-	if current != t.Secret.Account {
-		return t.Secret.Account
+	return otherOf(t.Secret, current)
+}
+
+// otherOf is the other account of a secret's pair.
+func otherOf(s devstack.Secret, account string) string {
+	if account != s.Account {
+		return s.Account
 	}
-	if t.Secret.Store == rotation.StoreAWS {
-		return current + rotation.SuffixAWS
+	if s.Store == rotation.StoreAWS {
+		return account + rotation.SuffixAWS
 	}
-	return current + rotation.SuffixAlibaba
+	return account + rotation.SuffixAlibaba
 }
 
 // write adds a version of no stage: the current one's document with another credential.

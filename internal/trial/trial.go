@@ -71,7 +71,7 @@ func (b *Bench) New(ctx context.Context, kind Kind) (t *Trial, err error) {
 	if t.Secret, err = kind.Add(seeder, ctx, name); err != nil {
 		return t, err
 	}
-	b.Remember(t.Secret)
+	b.Remember(kind, t.Secret)
 	t.unhook = append(t.unhook, b.Stack.Cloud.Before(t.onRequest), b.Stack.Cloud.After(t.onReply))
 	if kind.Repeated {
 		if _, err := b.RotateOnce(ctx, kind, t.Secret); err != nil {

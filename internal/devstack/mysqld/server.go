@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -294,6 +295,9 @@ func (s *Server) Config(user, password, database string) *mysql.Config {
 
 // Log is the end of the server's error log.
 func (s *Server) Log() string { return s.child.LogTail(8000) }
+
+// WholeLog is all of the server's error log.
+func (s *Server) WholeLog() string { return s.child.LogTail(math.MaxInt64) }
 
 // Ended is nil while the server runs; afterwards it says how it ended.
 func (s *Server) Ended() error { return s.child.Ended() }
