@@ -194,10 +194,16 @@ func (m dualPassword) explained(ctx context.Context, l *locked) error {
 		return l.unseen
 	}
 	leftover, err := m.takenBeside(ctx, l.someTaken, m.plan.Leftover, m.plan.StalePending)
-	if err == nil && len(leftover.versions) == 0 {
-		err = m.unexplained(rotation.Conflict)
+	if err != nil || len(leftover.versions) > 0 {
+		return err
 	}
-	return err
+	// What was seen is older than the logins.
+	if now, err := l.Passwords(ctx, m.plan.Account); err != nil {
+		return err
+	} else if now.Mark != l.seen.Mark {
+		return rotation.Errorf(rotation.Retryable, "the passwords of account %s were changed while it was looked at; looking again", m.plan.Account)
+	}
+	return m.unexplained(rotation.Conflict)
 }
 
 // likely are the passwords of the versions that the account takes, one of which is its first.

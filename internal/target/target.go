@@ -190,7 +190,7 @@ type PasswordsSeen struct {
 	Account string
 	// Second: the account takes a second password. Known is false where the session may not see that.
 	Second, Known bool
-	// Mark is another one when one of the passwords has been changed. It is made in the server, of the hashes.
+	// Mark is another one, for the same session, when one of the passwords has been changed.
 	Mark string
 }
 

@@ -240,6 +240,17 @@ func TestPasswordPolicy(t *testing.T) {
 		survey, err = on.Survey(t.Context(), question(adminOf(s), rotation.DualAccount))
 		require.NoError(t, err)
 		require.Equal(t, 5, survey.Passwords.Digits)
+		if !since(t, s, 8, 0) {
+			return
+		}
+		// The password that is to be kept is from before the policy.
+		const strong = "T4zz-8vB_w1-56789"
+		two := session.(target.TwoPasswords)
+		seen, err := two.Passwords(t.Context(), "app")
+		require.NoError(t, err)
+		require.NoError(t, two.SetBoth(t.Context(), seen, rotation.NewSecret(newOne), rotation.NewSecret(strong), true))
+		requireAccepted(t, on, loginTo(s, "app", newOne))
+		requireAccepted(t, on, loginTo(s, "app", strong))
 	})
 }
 

@@ -25,6 +25,8 @@ type session struct {
 	// unsure: a statement got no answer, so that the server may still be at it.
 	unsure bool
 	closed bool
+	// salt is of the marks that it has made; see mark.
+	salt string
 	// readOnly: the server refuses changes on it.
 	readOnly bool
 	// rehearsal: it has no lock, and tells what it would change; see Rehearse.
@@ -127,6 +129,9 @@ func (s *session) SetOwnPassword(ctx context.Context, old, new rotation.Secret) 
 
 // codeOldPasswordWrong is the number of a REPLACE with another password than the account has.
 const codeOldPasswordWrong = "3891"
+
+// codeWeakPassword is the answer to a password that the server's policy does not take.
+const codeWeakPassword = "1819"
 
 // Level makes the account equal to the account like, and reads both again to see that it is.
 func (s *session) Level(ctx context.Context, name, like string, password rotation.Secret) (target.Change, error) {

@@ -2,8 +2,8 @@ package mysql
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
-	"strings"
 
 	"rotor/internal/rotation"
 	"rotor/internal/target"
@@ -15,27 +15,36 @@ var _ target.TwoPasswords = (*session)(nil)
 // Passwords looks at the grant tables, which an account that changes itself may seldom read.
 func (s *session) Passwords(ctx context.Context, name string) (target.PasswordsSeen, error) {
 	set, err := s.read(ctx, name)
+	var mark string
+	if err == nil {
+		mark, err = s.mark(ctx, set)
+	}
 	if s.isOwn(name) && slices.Contains(deniedReading, rotation.CodeOf(err)) {
 		return target.PasswordsSeen{Account: name}, nil
 	}
-	return target.PasswordsSeen{Account: name, Second: hasSecond(set), Known: err == nil, Mark: markOf(set)}, err
+	return target.PasswordsSeen{Account: name, Second: hasSecond(set), Known: err == nil, Mark: mark}, err
 }
 
-// asSeen reads the account again, whose passwords have to be as they were seen.
+// mark is salted by the session, so that nobody who sees it learns anything of a password.
+func (s *session) mark(ctx context.Context, set account.Set) (string, error) {
+	if s.salt == "" {
+		s.salt = rand.Text()
+	}
+	mark, err := account.Mark(ctx, s.conn.Conn, s.server, set, s.salt)
+	return mark, s.note(err)
+}
+
+// asSeen reads the account again, whose passwords have to be as they were seen. That is looked at last.
 func (s *session) asSeen(ctx context.Context, seen target.PasswordsSeen) (account.Set, error) {
 	set, err := s.read(ctx, seen.Account)
-	if err == nil && markOf(set) != seen.Mark {
+	if err != nil {
+		return set, err
+	}
+	mark, err := s.mark(ctx, set)
+	if err == nil && mark != seen.Mark {
 		err = rotation.Errorf(rotation.Retryable, "change the passwords of account %q at %s: somebody else has just changed them; looking again", seen.Account, s.address())
 	}
 	return set, err
-}
-
-func markOf(set account.Set) string {
-	var marks strings.Builder
-	for _, a := range set.Accounts {
-		marks.WriteString(a.Host + " " + a.Mark + "\n")
-	}
-	return marks.String()
 }
 
 func hasSecond(set account.Set) bool {
@@ -51,7 +60,11 @@ func (s *session) SetBoth(ctx context.Context, seen target.PasswordsSeen, kept, 
 		if err != nil {
 			return err
 		}
-		return s.note(account.SetBoth(ctx, s.conn.Conn, s.server, set, kept, next, keptIsFirst))
+		err = s.note(account.SetBoth(ctx, s.conn.Conn, s.server, set, kept, next, keptIsFirst && s.server.KeepsPasswords(set)))
+		if keptIsFirst && rotation.CodeOf(err) == codeWeakPassword { // kept is from before the policy, and may stay as it is
+			err = s.note(account.SetBoth(ctx, s.conn.Conn, s.server, set, kept, next, true))
+		}
+		return err
 	}
 	if err := s.guard(ctx); err != nil {
 		return err

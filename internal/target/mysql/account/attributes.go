@@ -83,7 +83,6 @@ func (r reader) attributesQuery() ([]string, string, []any) {
 		add("metadata", "JSON_EXTRACT(u.User_attributes, '$.metadata')")
 		add("locking", "JSON_EXTRACT(u.User_attributes, '$.Password_locking')")
 		add("restrictions", "JSON_EXTRACT(u.User_attributes, '$.Restrictions')")
-		add("mark", "SHA2(CONCAT_WS(' ', u.plugin, u.authentication_string, JSON_EXTRACT(u.User_attributes, '$.additional_password')), 256)")
 	}
 	return names, "SELECT " + strings.Join(expressions, ", ") + " FROM " + from, arguments(users)
 }
@@ -114,7 +113,6 @@ func (r reader) account(row map[string]sql.NullString) (*Account, error) {
 	a := &Account{
 		Host:    name.Host,
 		Expired: row["password_expired"].String == "Y",
-		Mark:    row["mark"].String,
 		Attributes: Attributes{
 			Plugin: row["plugin"].String,
 			TLS:    TLS{row["ssl_type"].String, row["ssl_cipher"].String, row["x509_issuer"].String, row["x509_subject"].String},

@@ -139,10 +139,6 @@ func TestPasswordsAreSetOnEveryServer(t *testing.T) {
 		require.False(t, w.canLogIn(t, "pass", first))
 		after, err := account.Read(t.Context(), conn, w.server, "pass")
 		require.NoError(t, err)
-		for i := range after.Accounts {
-			require.Equal(t, w.server.TakesSecondPassword(), set.Accounts[i].Mark != after.Accounts[i].Mark, "the mark tells of a change")
-			after.Accounts[i].Mark = set.Accounts[i].Mark
-		}
 		require.Equal(t, set, after, "nothing but the password changed")
 
 		own := w.login(t, "pass", second)
@@ -222,10 +218,13 @@ func TestEveryCharacterSurvivesEverySQLMode(t *testing.T) {
 		w.dropAfter(t, clone)
 		for _, mode := range []string{"DEFAULT", "''", "'NO_BACKSLASH_ESCAPES'", "'ANSI_QUOTES'", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"} {
 			conn := connectTo(t, s.DB())
-			_, err := conn.ExecContext(t.Context(), "SET SESSION sql_mode = "+mode+", sql_quote_show_create = 0")
+			_, err := conn.ExecContext(t.Context(), "SET SESSION sql_mode = "+mode+", sql_quote_show_create = 0, autocommit = 0")
 			require.NoError(t, err)
 			server, err := account.Open(t.Context(), conn, account.Opening{})
 			require.NoError(t, err)
+			var sees bool
+			require.NoError(t, conn.QueryRowContext(t.Context(), "SELECT @@autocommit").Scan(&sees))
+			require.True(t, sees, "each statement sees what others have done meanwhile")
 			require.Equal(t, w.server.Policy, server.Policy, mode)
 			w.drop(t, clone)
 			_, err = account.Level(t.Context(), conn, w.server, original, clone, password, account.Options{})

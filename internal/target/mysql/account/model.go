@@ -44,8 +44,6 @@ type Account struct {
 	Expired bool
 	// SecondPassword: a secondary password is accepted beside the first one (MySQL 8.0.14 and later).
 	SecondPassword bool
-	// Mark is another one when one of the passwords has been changed, on servers with second ones. It is a digest of the salted hashes, made in the server.
-	Mark string
 }
 
 // Name is an account or a role. Roles have a host on MySQL and none on MariaDB.

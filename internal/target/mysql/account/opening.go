@@ -41,7 +41,8 @@ func Open(ctx context.Context, conn *sql.Conn, opening Opening) (Server, error) 
 }
 
 // setUp is one statement, as each takes as long as the server is far away. It sets a sql_mode in which a backslash escapes, names are quoted with
-// backticks, and GRANT makes no account without a password; full quoting in SHOW GRANTS; notes, which tell what IF EXISTS passed over.
+// backticks, and GRANT makes no account without a password; full quoting in SHOW GRANTS; notes, which tell what IF EXISTS passed over; and that each statement sees what the ones before it, anybody's, have
+// done, and keeps nothing locked.
 //
 // Behind FLUSH TABLES WITH READ LOCK an ALTER USER heeds lock_wait_timeout on MySQL 9.7, max_statement_time on MariaDB 10.11, and nothing on
 // MySQL 5.6 (seen on all three).
@@ -50,7 +51,7 @@ func (s Server) setUp(opening Opening) string {
 	if s.Flavour == MariaDB || !s.Version.AtLeast(8, 0, 0) {
 		mode += ",NO_AUTO_CREATE_USER"
 	}
-	settings := []string{"NAMES utf8mb4", "SESSION sql_mode = '" + mode + "'", "SESSION sql_quote_show_create = 1", "SESSION sql_notes = 1"}
+	settings := []string{"NAMES utf8mb4", "SESSION sql_mode = '" + mode + "'", "SESSION sql_quote_show_create = 1", "SESSION sql_notes = 1", "SESSION autocommit = 1"}
 	set := func(name string, value int) { settings = append(settings, fmt.Sprintf("SESSION %s = %d", name, value)) }
 	if s.Flavour == MariaDB || !s.Version.AtLeast(8, 0, 0) {
 		set("old_passwords", 0) // else PASSWORD() makes hashes of another plugin

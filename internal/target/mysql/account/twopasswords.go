@@ -9,9 +9,25 @@ import (
 	"rotor/internal/rotation"
 )
 
+// Mark is another one when a password of the accounts of a set has been changed (MySQL 8.0.14 and later). It is a digest of what the server has
+// of the passwords, and is made there: hashes stay in the server. Only marks of the same salt can be compared. It takes SELECT on the mysql schema.
+func Mark(ctx context.Context, conn *sql.Conn, server Server, set Set, salt string) (string, error) {
+	r := reader{ctx: ctx, conn: conn, server: server, users: []string{set.User}}
+	condition, args := r.named("u.User")
+	var mark strings.Builder
+	err := r.each("SELECT u.Host, SHA2(CONCAT_WS(' ', ?, u.plugin, u.authentication_string, JSON_EXTRACT(u.User_attributes, '$.additional_password')), 256)"+
+		" FROM mysql.user u WHERE "+condition+" AND u.Host IN (''"+strings.Repeat(", ?", len(set.Accounts))+") ORDER BY u.Host",
+		slices.Concat([]any{salt}, args, arguments(set.Hosts())), func(values []sql.NullString) error {
+			mark.WriteString(values[0].String + " " + values[1].String + "\n")
+			return nil
+		})
+	return mark.String(), Failure(err, "see whether the passwords of '%s' were changed", set.User)
+}
+
 // SetBoth makes the accounts of a set take two passwords, on all hosts: next as the first one, kept as the second, and none else
-// (MySQL 8.0.14 and later). It is one statement, so that at no moment only one of the two is taken. keptIsFirst says that kept is certainly
-// the first password now; otherwise it is made so on the way, which a password history forbids (3638).
+// (MySQL 8.0.14 and later). It is one statement, so that at no moment only one of the two is taken. kept is made the first one on the way, so that it
+// is taken whatever somebody else has done right before; a password history forbids that (3638), and a policy that kept does not satisfy (1819).
+// keptIsFirst leaves it out.
 func SetBoth(ctx context.Context, conn *sql.Conn, server Server, set Set, kept, next rotation.Secret, keptIsFirst bool) error {
 	var clauses []clause
 	for _, a := range set.Accounts {
