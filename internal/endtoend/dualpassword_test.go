@@ -186,6 +186,10 @@ func TestTwoPasswordsRefused(t *testing.T) {
 // stands, and so does what they have left of the others.
 func TestTwoPasswordsChangedMeanwhile(t *testing.T) {
 	t.Parallel()
+	if !twoPasswords() {
+		dualPassword(t, newSecret(t), nil)
+		return
+	}
 	set := func(h byHand, plan rotation.Plan, around func(*activities.Rotation)) error {
 		_, err := h.attempt(around).Set(h.Context(), activities.StepInput{Plan: plan})
 		return err
@@ -217,10 +221,6 @@ func TestTwoPasswordsChangedMeanwhile(t *testing.T) {
 		for how, after := range map[string]string{"": "", ", and they keep the one before": " RETAIN CURRENT PASSWORD"} {
 			t.Run(name+how, func(t *testing.T) {
 				t.Parallel()
-				if !twoPasswords() {
-					dualPassword(t, newSecret(t), nil)
-					return
-				}
 				for before, changed := 1, true; changed; before++ {
 					h := byHand{t, newSecret(t), rotation.DualPassword}
 					plan := test.prepare(h)

@@ -282,9 +282,8 @@ func TestClientsNoticeAMoment(t *testing.T) {
 	require.Contains(t, tr.LockedOut()[0].Text, "PutSecretValue")
 }
 
-// A password in an error is found, in the place that it was planted in and nowhere else.
+// A password in an error is found, in the place that it was planted in and nowhere else. It runs before the trials begin, too.
 func TestLeakIsFound(t *testing.T) {
-	t.Parallel()
 	tr := newTrial(t, kindOf(t, "kms, dual-account"))
 	password := tr.Outset.Holder(rotation.Current).Password.Reveal()
 	found, _, err := bench.Leaks(t.Context(), canary.Text("an error", "set the password of app: near "+password+" at line 1"))
@@ -293,9 +292,9 @@ func TestLeakIsFound(t *testing.T) {
 	require.Equal(t, "an error", found[0].Source)
 }
 
-// All that a rotation leaves behind is searched: what is known to stand in a place is found there, as a password would be.
+// All that a rotation leaves behind is searched: what is known to stand in a place is found there, as a password would be. It runs before the trials
+// begin, among which commands could get no answer.
 func TestEverythingLeftIsSearched(t *testing.T) {
-	t.Parallel()
 	tr := newTrial(t, kindOf(t, "kms, dual-account"))
 	startWorker(t, tr)
 	metered, err := bench.StartWorker(t.Context(), bench.Stack.Temporal.Address, "metered", map[string]string{config.SettingMetrics: "127.1.1.1:9464"})
@@ -308,18 +307,24 @@ func TestEverythingLeftIsSearched(t *testing.T) {
 	requireRotated(t, tr, ended)
 	left, _, err := bench.Left(t.Context())
 	require.NoError(t, err)
-	for where, test := range map[string]struct{ source, known string }{
-		"its history":               {"history of " + trial.ID(tr.Secret) + ", run " + ended.Run, tr.Secret.AdminSecret},
-		"Temporal's database":       {"file " + filepath.Base(bench.Stack.Temporal.DatabaseFile), trial.ID(tr.Secret)},
-		"a worker's log":            {"worker-", ended.Run},
-		"a page of metrics":         {".metrics", "rotor_rotations_in_flight"},
-		"what a command prints":     {"starter [list", tr.Secret.Region},
-		"the cloud's log":           {"the cloud's log", ended.Run},
-		"what was shown":            {"what was shown", ended.Run},
-		"the database server's log": {"the database server's log", "ready for connections"},
-	} {
-		found, err := canary.Search([]rotation.Secret{rotation.NewSecret(test.known)}, left...)
-		require.NoError(t, err)
-		require.True(t, slices.ContainsFunc(found, func(f canary.Finding) bool { return strings.Contains(f.Source, test.source) }), "%s is not searched", where)
+	places := []struct{ source, known string }{
+		{"history of " + trial.ID(tr.Secret) + ", run " + ended.Run, tr.Secret.AdminSecret},
+		{"file " + filepath.Base(bench.Stack.Temporal.DatabaseFile), trial.ID(tr.Secret)},
+		{"worker-", ended.Run},
+		{".metrics", "rotor_rotations_in_flight"},
+		{"starter [list", tr.Secret.Region},
+		{"the cloud's log", ended.Run},
+		{"what was shown", ended.Run},
+		{"the database server's log", "ready for connections"},
+	}
+	var known []rotation.Secret
+	for _, place := range places {
+		known = append(known, rotation.NewSecret(place.known))
+	}
+	found, err := canary.Search(known, left...)
+	require.NoError(t, err)
+	for i, place := range places {
+		require.True(t, slices.ContainsFunc(found, func(f canary.Finding) bool { return f.Password == i && strings.Contains(f.Source, place.source) }),
+			"%s is not searched", place.source)
 	}
 }
