@@ -179,7 +179,7 @@ type TwoPasswords interface {
 	Passwords(ctx context.Context, account string) (PasswordsSeen, error)
 	// SetBoth makes the account take kept and next and no other password, at once. likely are passwords that may be the first one of the
 	// account now: who changes itself has to name that one. keptIsFirst says that it is certainly kept. Where the account's passwords are not as
-	// they were seen any more, it changes nothing and is Retryable.
+	// they were seen any more, it changes nothing and is Retryable; of who changes itself, only the first one is compared.
 	SetBoth(ctx context.Context, seen PasswordsSeen, kept, next rotation.Secret, keptIsFirst bool, likely ...rotation.Secret) error
 	// SetOnly makes the account take only this password, at once, and on the same condition.
 	SetOnly(ctx context.Context, seen PasswordsSeen, only rotation.Secret, likely ...rotation.Secret) error

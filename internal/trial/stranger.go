@@ -75,10 +75,10 @@ func (t *Trial) Meddle(ctx context.Context, who Stranger) (*Meddling, error) {
 	account, password := current.Account, current.Password
 	if who.Sets || who.Stage == rotation.Pending {
 		account, password = t.other(current.Account), rotation.NewSecret(rand.Text()+"-0_a")
+		t.Bench.mu.Lock()
+		t.strangers = append(t.strangers, password)
+		t.Bench.mu.Unlock()
 	}
-	t.Bench.mu.Lock()
-	t.strangers = append(t.strangers, password)
-	t.Bench.mu.Unlock()
 	if who.TakesOff {
 		if before.Holder(rotation.Pending) == nil {
 			return nil, nil
