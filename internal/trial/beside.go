@@ -81,7 +81,7 @@ func (b *beside) stands() {
 			b.say("version %s is pending again", v.ID)
 		}
 	}
-	if b.Account == "" || b.AccountUnseen() {
+	if b.Account == "" || b.AccountUnseen(b.keepsFromRetiring) {
 		return
 	}
 	if _, exists := b.after.Accounts[b.Account]; !exists {
@@ -95,6 +95,12 @@ func (b *beside) stands() {
 			b.say("version %s of the account that they changed logs in: %t, and when they had done so: %t", v.ID, now.LogsIn, v.LogsIn)
 		}
 	}
+}
+
+// keepsFromRetiring: a retirement that looks at this after they have acted leaves the account alone. With two passwords it compares what the server
+// has. An account of its own it gives the password of a retired one whatever it had, unless there is a version that may need it.
+func (b *beside) keepsFromRetiring(e Effect) bool {
+	return e.Step == stepRetire && (b.Version != "" && looksAtStages(e) || b.StrategyOf(b.secret) == rotation.DualPassword && logsIn(e))
 }
 
 func (b *beside) rotated() {

@@ -8,6 +8,9 @@ import (
 	"rotor/internal/trial/sqlrelay"
 )
 
+// stepRetire makes the former credential unusable.
+const stepRetire = "Retire"
+
 // Occasion is when a stranger acts: right before an effect, of those that their rotation has had.
 type Occasion struct {
 	Effects []Effect
@@ -29,10 +32,12 @@ func (o Occasion) next(conditions ...func(Effect) bool) (e Effect, found bool) {
 // had says whether there was such an effect before.
 func (o Occasion) had(is func(Effect) bool) bool { return slices.ContainsFunc(o.Effects[:o.At], is) }
 
-// listsStages leaves out what a retirement looks at, which decides no outcome.
-func listsStages(e Effect) bool {
-	return e.Source == Store && e.Step != "Retire" && (strings.HasPrefix(e.Name, "List") || strings.HasPrefix(e.Name, "Describe"))
+// looksAtStages is any look at the stages, listsStages one that can decide the outcome, which a retirement's do not.
+func looksAtStages(e Effect) bool {
+	return e.Source == Store && (strings.HasPrefix(e.Name, "List") || strings.HasPrefix(e.Name, "Describe"))
 }
+
+func listsStages(e Effect) bool { return looksAtStages(e) && e.Step != stepRetire }
 
 func puts(e Effect) bool { return e.Source == Store && strings.HasPrefix(e.Name, "Put") }
 
@@ -44,10 +49,11 @@ func changesStore(e Effect) bool { return e.Source == Store && e.Changes() }
 
 func changesAccount(e Effect) bool { return (e.Source == SQL || e.Source == RDS) && e.Changes() }
 
-// provesAccount: the rotation logs in as an account of the secret, and would notice another password.
-func provesAccount(e Effect) bool {
-	return e.Source == SQL && e.Name == sqlrelay.Login && e.Step != "Retire"
-}
+// logsIn is any login as an account of the secret, provesAccount one by which the rotation would notice another password. A retirement gives the former
+// account the password of a retired one whatever it had.
+func logsIn(e Effect) bool { return e.Source == SQL && e.Name == sqlrelay.Login }
+
+func provesAccount(e Effect) bool { return logsIn(e) && e.Step != stepRetire }
 
 // StageUnseen says whether what a stranger does to a stage is overwritten before it can be seen: the rotation writes to that stage before it looks at
 // the stages again. A store that swaps compares with the move of the current one, and a version's own pending stage is taken off by its name.
@@ -69,9 +75,9 @@ func (o Occasion) Unlooked() bool {
 	return !found
 }
 
-// AccountUnseen: the rotation changes an account before it logs in to one again.
-func (o Occasion) AccountUnseen() bool {
-	e, found := o.next(provesAccount, changesAccount)
+// AccountUnseen: the rotation changes an account before it logs in to one again, or looks at something else by which it notices that somebody has.
+func (o Occasion) AccountUnseen(notices ...func(Effect) bool) bool {
+	e, found := o.next(append(notices, provesAccount, changesAccount)...)
 	return found && changesAccount(e)
 }
 

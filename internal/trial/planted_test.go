@@ -229,17 +229,7 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tr := newTrial(t, kindOf(t, "kms, dual-account"))
-			ended, err := bench.RotateOnce(t.Context(), tr.Kind, tr.Secret)
-			require.NoError(t, err)
-			i := slices.IndexFunc(trial.Strangers, func(s trial.Stranger) bool { return s.Name == test.who })
-			done, err := tr.Meddle(t.Context(), trial.Strangers[i])
-			require.NoError(t, err)
-			out := tr.LockedOut()
-			test.plant(planted{t, tr, &ended, &out}, done)
-			after, err := bench.Look(t.Context(), tr.Secret)
-			require.NoError(t, err)
-			broken := strings.Join(trial.AuditBeside(tr.Kind, tr.Secret, tr.Outset, done, trial.Occasion{}, after, ended, out), "\n")
+			broken := auditBeside(t, test.who, test.plant, trial.Occasion{})
 			if test.finds == "" {
 				require.Empty(t, broken)
 				return
@@ -247,6 +237,50 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 			require.Contains(t, broken, test.finds)
 		})
 	}
+}
+
+// A retirement may overlook nothing that it could see, and only that.
+func TestAuditFindsWhatARetirementOverlooks(t *testing.T) {
+	t.Parallel()
+	looks := trial.Effect{Source: trial.Store, Step: stepRetire, Name: "ListSecretVersionIds"}
+	changes := trial.Effect{Source: trial.SQL, Step: stepRetire, Name: "ALTER USER ?"}
+	retires := func(p planted, m *trial.Meddling) { p.password(m.Account, "Re-0815-tired") }
+	for name, test := range map[string]struct {
+		who   string
+		since []trial.Effect
+		finds string
+	}{
+		"it could see their version":     {"another rotator puts a version and sets it", []trial.Effect{looks, changes}, "their version no longer logs in"},
+		"they come when it has looked":   {"another rotator puts a version and sets it", []trial.Effect{changes}, ""},
+		"there is no version to be seen": {"a person changes the password", []trial.Effect{looks, changes}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			broken := auditBeside(t, test.who, retires, trial.Occasion{Effects: test.since})
+			if test.finds == "" {
+				require.Empty(t, broken)
+				return
+			}
+			require.Contains(t, broken, test.finds)
+		})
+	}
+}
+
+// auditBeside audits a rotation beside which somebody acted, with a fault that is planted when both have ended.
+func auditBeside(t *testing.T, who string, plant func(planted, *trial.Meddling), occasion trial.Occasion) string {
+	t.Helper()
+	tr := newTrial(t, kindOf(t, "kms, dual-account"))
+	ended, err := bench.RotateOnce(t.Context(), tr.Kind, tr.Secret)
+	require.NoError(t, err)
+	i := slices.IndexFunc(trial.Strangers, func(s trial.Stranger) bool { return s.Name == who })
+	require.GreaterOrEqual(t, i, 0)
+	done, err := tr.Meddle(t.Context(), trial.Strangers[i])
+	require.NoError(t, err)
+	out := tr.LockedOut()
+	plant(planted{t, tr, &ended, &out}, done)
+	after, err := bench.Look(t.Context(), tr.Secret)
+	require.NoError(t, err)
+	return strings.Join(trial.AuditBeside(tr.Kind, tr.Secret, tr.Outset, done, occasion, after, ended, out), "\n")
 }
 
 func kindOf(t *testing.T, name string) trial.Kind {

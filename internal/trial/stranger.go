@@ -46,7 +46,7 @@ var Strangers = []Stranger{
 // it is one that would notice what they do, or that changes something beside it.
 func (s Stranger) Tells(e Effect) bool {
 	stages, accounts := s.Stage != "" || s.TakesOff, s.Sets
-	return stages && (listsStages(e) || changesStore(e)) || accounts && (provesAccount(e) || changesStore(e)) || changesAccount(e)
+	return stages && (looksAtStages(e) || changesStore(e)) || accounts && (logsIn(e) || changesStore(e)) || changesAccount(e)
 }
 
 // Comes says whether they come to a kind of secret.
