@@ -64,7 +64,7 @@ func (a *attempt) run(p *port) (end *ending) {
 		Stores:         map[string]secretstore.Store{rotation.StoreAlibabaKMS: p},
 		Targets:        map[string]target.Target{rotation.TargetMySQL: targetPort{p}},
 		Random:         rand.NewChaCha8(seed),
-		Now:            func() time.Time { return time.Unix(1e6, 0) },
+		Now:            func() time.Time { return now },
 		Pause:          func(context.Context, time.Duration) error { return nil },
 		LongestAttempt: time.Minute,
 	}

@@ -32,6 +32,10 @@ type Options struct {
 	Partner bool
 	// MovedBack, with two passwords: somebody has moved the current stage back to the version before, whose password is the second one.
 	MovedBack bool
+	// Foreign: the account that would be the standby one is somebody else's; with two passwords, the second one is.
+	Foreign bool
+	// Grace: nobody says that the grace time may be cut short, and it does not pass.
+	Grace bool
 	// Older and Newer are how many versions without a stage the secret has that are older, or newer, than those that carry one.
 	Older, Newer int
 	// Rotations that follow each other, mostRotations at most.
@@ -146,7 +150,7 @@ func (s *state) successors(o Options) []*state {
 	open := s.open()
 	if open < 0 && len(s.courses) < o.Rotations {
 		n := s.clone(fmt.Sprintf("rotation %d begins", len(s.courses)+1))
-		c := course{id: fmt.Sprintf("v%d", len(s.courses)+1), now: true, dual: o.DualPassword, before: n.w.clone(), off: o.Off}
+		c := course{id: fmt.Sprintf("v%d", len(s.courses)+1), now: !o.Grace || o.Off == KeepsGrace, dual: o.DualPassword, before: n.w.clone(), off: o.Off}
 		c.to(rotation.StepLook)
 		n.courses = append(n.courses, c)
 		next = append(next, n)
@@ -269,8 +273,11 @@ func (s *state) check() string {
 	if !s.w.logsIn(s.w.current) && !s.exposed() && !s.w.barred {
 		return "readers: the current version does not log in"
 	}
-	if (!s.w.single || s.w.dual) && len(s.courses) < 2 && !s.w.logsIn("v0") && s.w.accounts[base].password != theirs && !s.retiring() {
+	if cached := s.cached(); (!s.w.single || s.w.dual) && !s.w.logsIn(cached) && s.w.accounts[base].password != theirs && !s.retiring() {
 		return "readers: the version that was current within the grace time does not log in"
+	}
+	if s.w.foreign && !s.w.foreignLogsIn() {
+		return "somebody else's password was taken"
 	}
 	if latest := len(s.courses) - 1; latest >= 0 {
 		if undone := s.w.undone(s.courses[latest]); undone != "" && !s.w.decided {
@@ -291,6 +298,15 @@ func (s *state) check() string {
 		}
 	}
 	return ""
+}
+
+// cached is the version that clients may still go by: the first one while the grace time is kept; else, as each rotation is forced, the one that was
+// current when the latest of them began.
+func (s *state) cached() string {
+	if latest := len(s.courses) - 1; latest >= 0 && !s.w.grace {
+		return s.courses[latest].before.current
+	}
+	return "v0"
 }
 
 // exposed is the one exception: with one account the password is changed and the stage not yet moved. Somebody has to be on the way

@@ -40,6 +40,7 @@ func TestProtocolHolds(t *testing.T) {
 			"two passwords, the former one still there": func(o *model.Options) { o.DualPassword, o.Partner = true, true },
 			"two passwords, the stage moved back":       func(o *model.Options) { o.DualPassword, o.MovedBack = true, true },
 			"two passwords of its own":                  func(o *model.Options) { o.DualPassword, o.Single = true, true },
+			"within the grace time":                     func(o *model.Options) { o.Partner, o.Grace = true, true },
 			"a store that compares":                     func(o *model.Options) { o.Partner, o.Swaps = true, true },
 			"a store that compares, single user":        func(o *model.Options) { o.Single, o.Swaps = true, true },
 			"a store that compares, two passwords":      func(o *model.Options) { o.DualPassword, o.Swaps = true, true },

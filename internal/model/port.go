@@ -140,7 +140,7 @@ func (p *port) ReadCurrent(_ context.Context, ref secretstore.Ref) (secretstore.
 	}
 	v, err := p.call("read current", true, func() (any, error) {
 		found, _ := p.w.find(p.w.current)
-		return secretstore.Value{Version: found.id, Data: p.w.document(found)}, nil
+		return secretstore.Value{Version: found.id, Data: p.w.document(found), Created: p.w.created(found.id)}, nil
 	})
 	value, _ := v.(secretstore.Value)
 	return value, err
@@ -262,7 +262,7 @@ func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
 func (p *port) Survey(_ context.Context, q target.Question) (target.Survey, error) {
 	v, err := p.call("survey", true, func() (any, error) {
 		_, exists := p.w.accounts[q.Pair.Standby(q.Current)]
-		return target.Survey{Server: "s", StandbyExists: exists, SecondPassword: p.w.accounts[q.Current].second != ""}, nil
+		return target.Survey{Server: "s", StandbyExists: exists, SecondPassword: p.w.accounts[q.Current].second != "" && p.w.off != SeesSecondPassword}, nil
 	})
 	survey, _ := v.(target.Survey)
 	return survey, err
@@ -372,6 +372,9 @@ func (s *session) Level(_ context.Context, name, _ string, _ rotation.Secret) (t
 		a, exists := s.p.w.accounts[name]
 		if !exists {
 			return nil, rotation.Errorf(rotation.Conflict, "account %s does not exist", name)
+		}
+		if s.p.w.off == LevelsAgain && !s.p.asked("create") && !s.p.asked("password") {
+			return nil, nil
 		}
 		a.equal = true
 		s.p.w.accounts[name] = a

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"rotor/activities"
 	"rotor/internal/rotation"
 )
 
@@ -46,6 +47,20 @@ const (
 	OnlyForwardAfterEnd Rule = "only goes forward after end"
 	// ComparesPrivileges: Test compares what the two accounts may do.
 	ComparesPrivileges Rule = "compares privileges"
+	// KeepsGrace: what became current less than its grace time ago is not replaced, unless the request says so.
+	KeepsGrace Rule = "keeps the grace time"
+	// SeesWhoseStandby: a standby account to which no version logs in is somebody else's.
+	SeesWhoseStandby Rule = "sees whose the standby account is"
+	// SeesSecondPassword: a second password that is no version's is somebody else's.
+	SeesSecondPassword Rule = "sees whose the second password is"
+	// KeepsWhatItPut: a version that was put is read and kept, and not made anew.
+	KeepsWhatItPut Rule = "keeps what it has put"
+	// LevelsAgain: privileges are brought level although the account takes the new password already.
+	LevelsAgain Rule = "levels privileges again"
+	// TestsAgain: End logs in before it moves the stage.
+	TestsAgain Rule = "tests again before the move"
+	// SparesPending: while a version is pending, nothing is retired.
+	SparesPending Rule = "retires nothing while a version is pending"
 	// LeavesRoom: nothing is put where that could push out a version that carries a stage.
 	LeavesRoom Rule = "leaves room for what carries a stage"
 )
@@ -65,7 +80,10 @@ func (p *port) seen() rotation.Versions {
 		}
 	}
 	list := p.w.list()
-	if p.w.off == Adopts && p.a.step == rotation.StepLook {
+	if p.w.off == KeepsWhatItPut && p.a.step == rotation.StepNew {
+		list = slices.DeleteFunc(list, func(v rotation.Version) bool { return v.ID == p.a.input.(activities.StepInput).Plan.Version })
+	}
+	if p.w.off == Adopts && p.a.step == rotation.StepLook || p.w.off == SparesPending && p.a.step == rotation.StepRetire {
 		for i := range list {
 			list[i].Stages = slices.DeleteFunc(slices.Clone(list[i].Stages), func(s rotation.Stage) bool { return s == rotation.Pending })
 		}
@@ -80,6 +98,10 @@ func (p *port) believes() bool {
 		return p.a.step == rotation.StepEnd || p.a.step == rotation.StepRollback && p.asked("remove")
 	case SeesWhoseAccount:
 		return p.a.step == rotation.StepSet
+	case SeesWhoseStandby:
+		return p.a.step == rotation.StepLook
+	case TestsAgain:
+		return p.a.step == rotation.StepEnd && !p.asked("move")
 	}
 	return false
 }

@@ -34,6 +34,13 @@ func TestRulesAreNeeded(t *testing.T) {
 		model.SeesWhoseAccount:    {model.Options{Partner: true, Budget: model.Budget{Strangers: 1}}, "changes the standby account's password, and it was undone"},
 		model.OnlyForwardAfterEnd: {model.Options{Partner: true, Budget: model.Budget{Denials: 1, Late: 1}}, "readers: the current version does not log in"},
 		model.LeavesRoom:          {model.Options{Partner: true, Newer: 8}, "which carries a stage, was pushed out"},
+		model.KeepsGrace:          {model.Options{Partner: true, Grace: true, Rotations: 2}, "readers: the version that was current within the grace time does not log in"},
+		model.SeesWhoseStandby:    {model.Options{Foreign: true}, "ends: parked"},
+		model.SeesSecondPassword:  {model.Options{DualPassword: true, Foreign: true}, "somebody else's password was taken"},
+		model.KeepsWhatItPut:      {model.Options{Budget: model.Budget{LostAnswers: 1}}, "ends: RolledBack"},
+		model.LevelsAgain:         {model.Options{Budget: model.Budget{Crashes: 1}}, "ends: RolledBack"},
+		model.TestsAgain:          {model.Options{Partner: true, Budget: model.Budget{Strangers: 1}}, "readers: the current version does not log in"},
+		model.SparesPending:       {model.Options{Partner: true, Retires: true, Rotations: 2}, "readers: the current version does not log in"},
 		model.ComparesPrivileges:  {model.Options{Partner: true, Budget: model.Budget{Strangers: 1}}, "Rotated: an account was promoted that is not the equal"},
 	} {
 		t.Run(string(rule), func(t *testing.T) {

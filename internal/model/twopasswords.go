@@ -11,7 +11,7 @@ var _ target.TwoPasswords = (*session)(nil)
 
 // Passwords are seen by everybody here: that they can't be is no matter of order.
 func (s *session) Passwords(_ context.Context, name string) (target.PasswordsSeen, error) {
-	v, err := s.call("second password", func() (any, error) { return s.p.w.accounts[name].second != "", nil })
+	v, err := s.call("second password", func() (any, error) { return s.p.w.accounts[name].second != "" && s.p.w.off != SeesSecondPassword, nil })
 	second, _ := v.(bool)
 	return target.PasswordsSeen{Account: name, Second: second, Known: err == nil}, err
 }

@@ -13,6 +13,9 @@ import (
 	"rotor/internal/rotation"
 )
 
+// now is when everything happens.
+var now = time.Unix(1e6, 0)
+
 // Names that the model's world uses.
 const (
 	secretName = "app"
@@ -59,13 +62,17 @@ type world struct {
 	// decided: a person has decided since; what is done then is theirs to answer for.
 	decided bool
 	deleted bool
+	// foreign: somebody else's is an account, or a second password, from the beginning.
+	foreign bool
+	// grace: the grace time does not pass.
+	grace bool
 	// touched counts the changes of each rotation, so that "nothing was changed" can be seen.
 	touched [mostRotations]int
 }
 
 // initial is a secret that has been rotated before, or one without a partner yet.
 func initial(o Options) world {
-	w := world{accounts: map[string]account{base: {password: "v0-password", equal: true}}, current: "v0", single: o.Single, dual: o.DualPassword}
+	w := world{accounts: map[string]account{base: {password: "v0-password", equal: true}}, current: "v0", single: o.Single, dual: o.DualPassword, foreign: o.Foreign, grace: o.Grace}
 	if o.Single || o.DualPassword {
 		w.versions = append(w.versions, version{"v-1", base, "v-1-password"})
 		w.previous = "v-1"
@@ -79,6 +86,12 @@ func initial(o Options) world {
 		w.versions = append(w.versions, version{"v-1", suffixed, "v-1-password"})
 		w.previous = "v-1"
 		w.accounts[suffixed] = account{password: "v-1-password", equal: true}
+	}
+	switch {
+	case o.Foreign && o.DualPassword:
+		w.accounts[base] = account{"v0-password", theirs, true}
+	case o.Foreign:
+		w.accounts[suffixed] = account{password: theirs}
 	}
 	w.versions = append(w.versions, version{"v0", base, "v0-password"})
 	for i := range o.Older {
@@ -135,11 +148,21 @@ func (w *world) writtenBy(id string) (n int) {
 	return n
 }
 
+// created is when a version was written: those of rotations now, if time does not pass.
+func (w *world) created(id string) time.Time {
+	i := slices.IndexFunc(w.versions, func(v version) bool { return v.id == id })
+	first := slices.IndexFunc(w.versions, func(v version) bool { return v.id == "v0" })
+	if w.grace && i > first {
+		return now.Add(time.Duration(i) * time.Nanosecond)
+	}
+	return time.Unix(int64(i), 0)
+}
+
 // list is what a store would answer, the newest first.
 func (w *world) list() rotation.Versions {
 	var list rotation.Versions
-	for i, v := range w.versions {
-		r := rotation.Version{ID: v.id, Created: time.Unix(int64(i), 0)}
+	for _, v := range w.versions {
+		r := rotation.Version{ID: v.id, Created: w.created(v.id)}
 		for _, stage := range []struct {
 			name   rotation.Stage
 			holder string
@@ -152,6 +175,11 @@ func (w *world) list() rotation.Versions {
 	}
 	slices.Reverse(list)
 	return list
+}
+
+// foreignLogsIn says whether somebody else's password, which was there first, is still taken.
+func (w *world) foreignLogsIn() bool {
+	return w.accounts[base].takes(theirs) || w.accounts[suffixed].takes(theirs)
 }
 
 // logsIn says whether the credential of a version works.
@@ -174,6 +202,9 @@ func (w *world) key(b *strings.Builder) {
 		fmt.Fprintf(b, "%s %v,", name, w.accounts[name])
 	}
 	fmt.Fprintf(b, "|%d %s %t %t", w.lock, w.stranger, w.barred, w.decided)
+	for _, changes := range w.touched {
+		fmt.Fprintf(b, " %t", changes > 0)
+	}
 }
 
 // document is the text of a version's document.
