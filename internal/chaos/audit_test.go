@@ -60,7 +60,7 @@ func (r *run) rotate(ctx context.Context, s *subject, round int) error {
 	// Of two that did not meet, the first's state is gone; what all of them left is audited in the end.
 	if len(versions) < 2 && len(ends) == 1 || len(versions) == 1 && ends[0].Result.Version == ends[len(ends)-1].Result.Version {
 		if broken := trial.Audit(kind, s.secret, before, after, ends[0]); len(broken) > 0 {
-			return fmt.Errorf("%s, started by %s: %s\n%s", ends[0].Result.Outcome, way.name, strings.Join(broken, "\n"), r.history(ctx, s.secret))
+			return fmt.Errorf("%s, started by %s: %s", ends[0].Result.Outcome, way.name, strings.Join(broken, "\n"))
 		}
 	}
 	return nil

@@ -116,7 +116,7 @@ func (r *run) rotateAll(ctx context.Context) {
 				r.trouble.ended <- struct{}{}
 				if err != nil {
 					s.lost = true
-					r.violation("secret %s (%s), round %d: %s", s.secret.Name, s.kind.Name, round+1, err)
+					r.violation("secret %s (%s), round %d: %s\n%s", s.secret.Name, s.kind.Name, round+1, err, r.history(ctx, s.secret))
 					return nil
 				}
 			}

@@ -2,6 +2,8 @@ package chaos
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -26,8 +28,9 @@ type trouble struct {
 	ended chan struct{}
 	on    atomic.Bool
 
-	mu     sync.Mutex
-	random *rand.Rand
+	mu sync.Mutex
+	// random draws for each kind of trouble by itself, so that how many requests one meets changes nothing of another.
+	random map[string]*rand.Rand
 
 	// schedules are at work while it is held for reading: one whose server goes before it has noted that it acted acts once more.
 	schedules sync.RWMutex
@@ -41,15 +44,19 @@ type trouble struct {
 }
 
 func newTrouble(r *run) *trouble {
-	return &trouble{run: r, random: rand.New(rand.NewPCG(*seed, 0)), over: make(chan struct{}), ended: make(chan struct{}, *secrets**rounds),
+	return &trouble{run: r, random: map[string]*rand.Rand{}, over: make(chan struct{}), ended: make(chan struct{}, *secrets**rounds),
 		faults: map[cloudsim.Kind]*cloudsim.Injected{}, counts: map[string]int{}}
 }
 
-// oneIn draws.
-func (t *trouble) oneIn(n int) bool {
+// draw gives a number below n, the next one of a kind of trouble.
+func (t *trouble) draw(kind string, n int) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.random.IntN(n) == 0
+	if t.random[kind] == nil {
+		sum := sha256.Sum256([]byte(kind))
+		t.random[kind] = rand.New(rand.NewPCG(*seed, binary.BigEndian.Uint64(sum[:])))
+	}
+	return t.random[kind].IntN(n)
 }
 
 // A request of a worker meets each of these once in so many requests, of which a rotation makes about 17. Denied ones end a rotation.
@@ -86,7 +93,7 @@ func (t *trouble) begin(ctx context.Context) {
 	t.on.Store(true)
 	for kind, n := range cloudFaults {
 		t.faults[kind] = t.run.Stack.Cloud.Inject(cloudsim.Fault{Kind: kind, Times: cloudsim.Always, Hold: 7 * time.Second, Lag: 2 * time.Second,
-			If: func(cloudsim.Request) bool { return t.oneIn(n) }})
+			If: func(cloudsim.Request) bool { return t.draw(string(kind), n) == 0 }})
 	}
 	go func() {
 		defer close(t.over)
@@ -139,9 +146,7 @@ func (t *trouble) startWorker(ctx context.Context) error {
 
 // killWorker kills one and starts another.
 func (t *trouble) killWorker(ctx context.Context) error {
-	t.mu.Lock()
-	i := t.random.IntN(len(t.workers))
-	t.mu.Unlock()
+	i := t.draw(killed, len(t.workers))
 	if err := t.workers[i].Kill(); err != nil {
 		return err
 	}
@@ -150,7 +155,7 @@ func (t *trouble) killWorker(ctx context.Context) error {
 }
 
 func (t *trouble) onStatement(*sqlrelay.Statement, bool) sqlrelay.Verdict {
-	if !t.on.Load() || !t.oneIn(brokenStatement) {
+	if !t.on.Load() || t.draw("statement", brokenStatement) != 0 {
 		return sqlrelay.Pass
 	}
 	t.broken.Add(1)
