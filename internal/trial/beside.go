@@ -29,7 +29,7 @@ func AuditBeside(k Kind, s devstack.Secret, before Picture, m *Meddling, occasio
 	b.stands()
 	b.readers()
 	for _, client := range out {
-		if client.Account != m.Account {
+		if m.Account == "" || client.Account != m.Account {
 			b.say("locked out: %s", client)
 		}
 	}
@@ -81,6 +81,7 @@ func (b *beside) stands() {
 			b.say("version %s is pending again", v.ID)
 		}
 	}
+	b.spared()
 	if b.Account == "" || b.AccountUnseen(b.keepsFromRetiring) {
 		return
 	}
@@ -94,6 +95,17 @@ func (b *beside) stands() {
 		if now := b.after.Find(v.ID); now != nil && v.Account == b.Account && now.LogsIn != v.LogsIn {
 			b.say("version %s of the account that they changed logs in: %t, and when they had done so: %t", v.ID, now.LogsIn, v.LogsIn)
 		}
+	}
+}
+
+// spared: the former credential is not retired while there is a version of theirs to be seen, which may need its account.
+func (b *beside) spared() {
+	former := b.before.Holder(rotation.Current)
+	if b.Version == "" || former.Account == b.Account || b.retiresUnseen() {
+		return
+	}
+	if was, now := b.Left.Find(former.ID), b.after.Find(former.ID); was != nil && was.LogsIn && now != nil && !now.LogsIn && b.StrategyOf(b.secret) != rotation.SingleUser {
+		b.say("version %s was current before, and no longer logs in although a version of theirs could be seen", former.ID)
 	}
 }
 
@@ -116,6 +128,10 @@ func (b *beside) rotated() {
 	}
 	if !ours.LogsIn && (b.Account != ours.Account || !b.Unproven()) {
 		b.say("the rotation's version does not log in")
+	}
+	former := b.before.Holder(rotation.Current).Account
+	if ours.Account != b.Account && !slices.Equal(b.after.Accounts[ours.Account], b.after.Accounts[former]) {
+		b.say("account %s was promoted, and may not do the same as %s: %v, not %v", ours.Account, former, b.after.Accounts[ours.Account], b.after.Accounts[former])
 	}
 }
 

@@ -201,7 +201,7 @@ func (t *Trial) At(e Effect) func(cloudsim.Request) bool {
 	var mu sync.Mutex
 	nth := 0
 	return func(r cloudsim.Request) bool {
-		if !t.concerns(r) || sourceOf(r) != e.Source || r.Action+of(r, t.Secret) != e.Name || t.Step() != e.Step {
+		if !t.concerns(r) || sourceOf(r) != e.Source || nameOf(r, t.Secret) != e.Name || t.Step() != e.Step {
 			return false
 		}
 		mu.Lock()

@@ -42,7 +42,7 @@ func TestCloudFaults(t *testing.T) {
 					}
 				}
 			}
-			cases = fewerAgain(kind, cases, uint64(i)+200)
+			cases = halfExpress(kind, cases, uint64(i)+200)
 			t.Logf("%d faults", len(cases))
 			inRows(t, kind, sample(cases, 1, uint64(i)+200), func(c faulty) string { return fmt.Sprintf("%s at %s", c.fault.Kind, c.effect) },
 				func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {
@@ -169,7 +169,7 @@ func TestConnectionFaults(t *testing.T) {
 				}
 			}
 			sortByName(cases, func(c faulty) string { return c.fault + c.effect.String() })
-			cases = fewerAgain(kind, cases, uint64(i)+300)
+			cases = halfExpress(kind, cases, uint64(i)+300)
 			t.Logf("%d faults", len(cases))
 			inRows(t, kind, sample(cases, 1, uint64(i)+300), func(c faulty) string { return fmt.Sprintf("%s, at %s", c.fault, c.effect) },
 				func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {

@@ -50,7 +50,7 @@ func (k Kind) Again() bool { return k.Repeated || k.Strategy == rotation.SingleU
 var kinds = []Kind{
 	{Name: "kms, dual-account, first", Add: devstack.Seeder.KMSMySQLPair},
 	{Name: "kms, dual-account", Add: devstack.Seeder.KMSMySQLPair, Repeated: true},
-	{Name: "kms, dual-account, retired at once", Add: devstack.Seeder.KMSMySQLPair, Known: true, Repeated: true, Retires: true},
+	{Name: "kms, dual-account, retired at once", Add: devstack.Seeder.KMSMySQLPair, Repeated: true, Retires: true},
 	{Name: "kms, single-user by its admin", Add: devstack.Seeder.KMSMySQLPair, Strategy: rotation.SingleUser},
 	{Name: "aws, dual-account, first", Add: devstack.Seeder.AWSPair, Known: true},
 	{Name: "aws, dual-account", Add: devstack.Seeder.AWSPair, Known: true, Repeated: true},

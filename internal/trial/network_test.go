@@ -67,7 +67,7 @@ func TestNetworkFaults(t *testing.T) {
 				return c.fault + ", at " + c.at.String()
 			}
 			sortByName(cases, name)
-			cases = fewerAgain(kind, cases, uint64(i)+600)
+			cases = halfExpress(kind, cases, uint64(i)+600)
 			t.Logf("%d faults", len(cases))
 			inRows(t, kind, sample(cases, 1, uint64(i)+600), name, func(t *testing.T, tr *trial.Trial, c faulty) (met bool) {
 				return networkFaults[c.fault].try(t, tr, c.at)

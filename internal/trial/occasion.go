@@ -42,12 +42,18 @@ func listsStages(e Effect) bool { return looksAtStages(e) && e.Step != stepRetir
 func puts(e Effect) bool { return e.Source == Store && strings.HasPrefix(e.Name, "Put") }
 
 func movesStage(e Effect) bool {
-	return e.Source == Store && strings.HasPrefix(e.Name, "UpdateSecretVersionStage")
+	return e.Source == Store && strings.HasPrefix(e.Name, "UpdateSecretVersionStage") && !strings.HasSuffix(e.Name, takingOff)
 }
 
 func changesStore(e Effect) bool { return e.Source == Store && e.Changes() }
 
 func changesAccount(e Effect) bool { return (e.Source == SQL || e.Source == RDS) && e.Changes() }
+
+// replacesPassword leaves out changes of an account that leave its password as it is.
+func replacesPassword(e Effect) bool {
+	return changesAccount(e) && e.Name != "GrantAccountPrivilege" && (e.Source == RDS || strings.Contains(e.Name, "IDENTIFIED") ||
+		strings.HasPrefix(e.Name, "SET PASSWORD") || strings.HasPrefix(e.Name, "DROP USER") || strings.HasPrefix(e.Name, "UPDATE"))
+}
 
 // logsIn is any login as an account of the secret, provesAccount one by which the rotation would notice another password. A retirement gives the former
 // account the password of a retired one whatever it had.
@@ -69,16 +75,24 @@ func (o Occasion) StageUnseen(stage rotation.Stage, swaps bool) bool {
 	return found && writes(e)
 }
 
-// Unlooked: the rotation does not look at the stages any more.
+// retiresUnseen: the retirement goes on to change an account without another look at the stages.
+func (o Occasion) retiresUnseen() bool {
+	looks := func(e Effect) bool { return e.Step == stepRetire && looksAtStages(e) }
+	e, found := o.next(looks, changesAccount)
+	return found && changesAccount(e)
+}
+
+// Unlooked: the rotation does not look at the stages any more, but for its retirement.
 func (o Occasion) Unlooked() bool {
 	_, found := o.next(listsStages)
 	return !found
 }
 
-// AccountUnseen: the rotation changes an account before it logs in to one again, or looks at something else by which it notices that somebody has.
+// AccountUnseen: the rotation replaces an account's password, or drops it, before it logs in to one again, or looks at something else by which it
+// notices that somebody has.
 func (o Occasion) AccountUnseen(notices ...func(Effect) bool) bool {
-	e, found := o.next(append(notices, provesAccount, changesAccount)...)
-	return found && changesAccount(e)
+	e, found := o.next(append(notices, provesAccount, replacesPassword)...)
+	return found && replacesPassword(e)
 }
 
 // SetUnseen: the rotation changes an account before it looks at the stages again, or has done so.

@@ -15,7 +15,7 @@ func TestOccasions(t *testing.T) {
 	store := func(name string) trial.Effect { return trial.Effect{Source: trial.Store, Step: "End", Name: name} }
 	statement := func(text string) trial.Effect { return trial.Effect{Source: trial.SQL, Step: "Set", Name: text} }
 	list, put, move := store("ListSecretVersionIds"), store("PutSecretValue"), store("UpdateSecretVersionStage")
-	login, admin, alter, read := statement("login"), statement("login of the admin"), statement("ALTER USER ?"), statement("SELECT #")
+	login, admin, alter, read := statement("login"), statement("login of the admin"), statement("ALTER USER IF EXISTS ?@? IDENTIFIED BY ?"), statement("SELECT #")
 	retires := trial.Effect{Source: trial.Store, Step: "Retire", Name: "ListSecretVersionIds"}
 	type seen struct{ current, swapped, pending, account, unlooked, unproven bool }
 	for name, test := range map[string]struct {
@@ -24,11 +24,13 @@ func TestOccasions(t *testing.T) {
 	}{
 		"nothing follows":                  {nil, nil, seen{unlooked: true, unproven: true}},
 		"it looks, and moves":              {nil, []trial.Effect{list, move}, seen{unproven: true}},
+		"it takes pending off, and looks":  {nil, []trial.Effect{store("UpdateSecretVersionStage, taking it off"), list}, seen{unproven: true}},
 		"it moves, and looks":              {nil, []trial.Effect{move, list}, seen{current: true, unproven: true}},
 		"it reads a value, and moves":      {nil, []trial.Effect{store("GetSecretValue"), move}, seen{current: true, unlooked: true, unproven: true}},
 		"it puts":                          {nil, []trial.Effect{put, list, move}, seen{pending: true, unproven: true}},
 		"it has moved":                     {[]trial.Effect{move}, []trial.Effect{login}, seen{unlooked: true}},
 		"it logs in, and changes":          {nil, []trial.Effect{list, login, alter}, seen{}},
+		"it grants, and logs in":           {nil, []trial.Effect{statement("GRANT ?"), login}, seen{unlooked: true}},
 		"it changes":                       {nil, []trial.Effect{read, alter, login}, seen{account: true, unlooked: true}},
 		"its admin logs in, and it sets":   {nil, []trial.Effect{admin, list, alter, login}, seen{account: true}},
 		"it only looks for its retirement": {nil, []trial.Effect{retires}, seen{unlooked: true, unproven: true}},

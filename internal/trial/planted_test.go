@@ -1,12 +1,19 @@
 package trial_test
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"rotor/internal/canary"
 	"rotor/internal/cloudsim/alibabakms"
@@ -140,6 +147,31 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 				s.Version(p.ended.Run).Data = s.Version(p.Outset.Holder(rotation.Current).ID).Data
 			})
 		}, "the password is the one from before"},
+		"a rollback that leaves its version pending": {dual, func(p planted) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			p.edit(func(s *alibabakms.Secret) {
+				s.Version(p.ended.Run).Stages = []string{"ACSPending"}
+				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = []string{alibabakms.Current}
+			})
+		}, "is pending still"},
+		"a rollback that leaves the account without its password": {single, func(p planted) {
+			p.ended.Result.Outcome = rotation.RolledBack
+		}, "no longer logs in"},
+		"a rollback of two versions": {dual, func(p planted) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			p.edit(func(s *alibabakms.Secret) {
+				second := *s.Holder(alibabakms.Current)
+				second.ID, second.Stages = "second", nil
+				s.Versions = append(s.Versions, second)
+			})
+		}, "2 versions were written"},
+		"an account that was not to change": {single, func(p planted) {
+			p.edit(func(s *alibabakms.Secret) {
+				current := s.Holder(alibabakms.Current)
+				current.Data = strings.Replace(current.Data, `"`+p.Secret.Account+`"`, `"`+p.Secret.AdminAccount+`"`, 1)
+			})
+		}, "the account was "},
+		"an outcome that is none":   {dual, func(p planted) { p.ended.Result.Outcome = "Done" }, "is none"},
 		"an outcome of another run": {dual, func(p planted) { p.ended.Run = "another" }, "and the run is another"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -223,6 +255,34 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 		"a client of the account that they changed is refused": {"a person changes the password", func(p planted, m *trial.Meddling) {
 			*p.out = append(*p.out, trial.Lockout{Account: m.Account, Text: "refused"})
 		}, ""},
+		"the rotation's version is refused": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.password(p.ended.Result.Account, "Re-0815-fused")
+		}, "the rotation's version does not log in"},
+		"a promoted account without a grant": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.execute("REVOKE DELETE ON `" + p.Secret.Database + "`.* FROM '" + p.ended.Result.Account + "'@'%'")
+		}, "was promoted, and may not do the same"},
+		"no version is current for a moment": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			*p.out = append(*p.out, trial.Lockout{Text: "no version is current"})
+		}, "locked out: no version is current"},
+		"a rollback after which readers are locked out": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			p.password(p.ended.Result.Account, "Locked-0815-out")
+		}, "it was rolled back, and the current version does not log in"},
+		"a rollback that moves the stage": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			p.edit(func(s *alibabakms.Secret) {
+				s.Version(p.ended.Run).Stages = nil
+				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = current
+			})
+		}, "is current no longer"},
+		"a rollback that takes the former password": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			p.password(p.ended.Result.FormerAccount, "Taken-0815-away")
+		}, "no longer logs in"},
+		"a rollback that leaves an account": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
+			p.ended.Result.Outcome = rotation.RolledBack
+			delete(p.Outset.Accounts, p.ended.Result.Account)
+		}, "was made, and is left"},
 		"a right too many": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
 			p.execute("GRANT DROP ON `" + p.Secret.Database + "`.* TO '" + p.Secret.Account + "'@'%'")
 		}, "may do other things than before"},
@@ -243,16 +303,18 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 func TestAuditFindsWhatARetirementOverlooks(t *testing.T) {
 	t.Parallel()
 	looks := trial.Effect{Source: trial.Store, Step: stepRetire, Name: "ListSecretVersionIds"}
-	changes := trial.Effect{Source: trial.SQL, Step: stepRetire, Name: "ALTER USER ?"}
-	retires := func(p planted, m *trial.Meddling) { p.password(m.Account, "Re-0815-tired") }
+	changes := trial.Effect{Source: trial.SQL, Step: stepRetire, Name: "ALTER USER IF EXISTS ?@? IDENTIFIED BY ?"}
+	retires := func(p planted, m *trial.Meddling) { p.password(p.ended.Result.FormerAccount, "Re-0815-tired") }
 	for name, test := range map[string]struct {
 		who   string
 		since []trial.Effect
 		finds string
 	}{
-		"it could see their version":     {"another rotator puts a version and sets it", []trial.Effect{looks, changes}, "their version no longer logs in"},
-		"they come when it has looked":   {"another rotator puts a version and sets it", []trial.Effect{changes}, ""},
-		"there is no version to be seen": {"a person changes the password", []trial.Effect{looks, changes}, ""},
+		"it could see their version":                                 {"another rotator puts a version and sets it", []trial.Effect{looks, changes}, "their version no longer logs in"},
+		"it could see a version of theirs that they set nothing for": {"a person puts a version pending", []trial.Effect{looks, changes}, "could be seen"},
+		"they come when it has looked, and set nothing":              {"a person puts a version pending", []trial.Effect{changes}, ""},
+		"they come when it has looked":                               {"another rotator puts a version and sets it", []trial.Effect{changes}, ""},
+		"there is no version to be seen":                             {"a person changes the password", []trial.Effect{looks, changes}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -326,6 +388,59 @@ func TestLeakIsFound(t *testing.T) {
 	require.Equal(t, "an error", found[0].Source)
 }
 
+// A password in the error of a step is found in the history, where the server keeps it, and in the database file.
+func TestLeakInAFailureIsFound(t *testing.T) {
+	const queue = "leaks"
+	password := rotation.NewSecret("In-0815-an-error")
+	w := worker.New(bench.Temporal, queue, worker.Options{})
+	w.RegisterActivityWithOptions(func(context.Context) error {
+		return temporal.NewNonRetryableApplicationError("set the password of app: near '"+password.Reveal()+"' at line 1", "Permanent", nil)
+	}, activity.RegisterOptions{Name: "Leak"})
+	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+		_ = workflow.ExecuteActivity(ctx, "Leak").Get(ctx, nil) // the history has it, and the outcome has not
+		return nil
+	}, workflow.RegisterOptions{Name: "Leaks"})
+	require.NoError(t, w.Start())
+	defer w.Stop()
+	run, err := bench.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "leaks", TaskQueue: queue}, "Leaks")
+	require.NoError(t, err)
+	require.NoError(t, run.Get(t.Context(), nil))
+	left, _, err := bench.Left(t.Context())
+	require.NoError(t, err)
+	found, err := canary.Search([]rotation.Secret{password}, left...)
+	require.NoError(t, err)
+	for _, source := range []string{"history of leaks", "file " + filepath.Base(bench.Stack.Temporal.DatabaseFile)} {
+		require.True(t, slices.ContainsFunc(found, func(f canary.Finding) bool { return strings.Contains(f.Source, source) }), "%s is not searched", source)
+	}
+}
+
+// Accounts that nobody knows, and a bystander that was touched, are found. It runs before the trials begin.
+func TestAsideFindsWhatIsPlanted(t *testing.T) {
+	execute := func(statement string) {
+		t.Helper()
+		_, err := bench.Stack.MySQL.DB().ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	finds := func(want ...string) {
+		t.Helper()
+		broken, err := bench.Aside(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, broken)
+	}
+	finds()
+	execute("CREATE USER 'nobody-s'@'%' IDENTIFIED BY 'No-0815-body'")
+	finds("nobody knows whose account nobody-s@% is")
+	execute("RENAME USER 'nobody-s'@'%' TO 'nobody-s'@'10.0.0.%', 'bystander'@'%' TO 'nobody-s'@'%'")
+	broken, err := bench.Aside(t.Context())
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"the bystander no longer logs in", "nobody knows whose account nobody-s@% is",
+		"nobody knows whose account nobody-s@10.0.0.% is", "account bystander@% is gone"}, broken)
+	execute("RENAME USER 'nobody-s'@'%' TO 'bystander'@'%'")
+	execute("DROP USER 'nobody-s'@'10.0.0.%'")
+	finds()
+}
+
 // All that a rotation leaves behind is searched: what is known to stand in a place is found there, as a password would be. It runs before the trials
 // begin, among which commands could get no answer.
 func TestEverythingLeftIsSearched(t *testing.T) {
@@ -347,6 +462,9 @@ func TestEverythingLeftIsSearched(t *testing.T) {
 		{"worker-", ended.Run},
 		{".metrics", "rotor_rotations_in_flight"},
 		{"starter [list", tr.Secret.Region},
+		{"starter [describe", ended.Run},
+		{"starter [history", "STARTED   "},
+		{"temporal.log", "Metrics: http"},
 		{"the cloud's log", ended.Run},
 		{"what was shown", ended.Run},
 		{"the database server's log", "ready for connections"},

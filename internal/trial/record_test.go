@@ -92,17 +92,13 @@ func sortByName[E any](list []E, name func(E) string) {
 	slices.SortFunc(list, func(a, b E) int { return strings.Compare(name(a), name(b)) })
 }
 
-// fewerAgain gives half of the cases of a kind whose steps go express, or that has been rotated before, and a quarter where it is both, the same each
-// time: what the steps do with the store and the database is the same code, and of the same calls. A retirement is tried with no first rotation.
-func fewerAgain[C any](kind trial.Kind, cases []C, salt uint64) []C {
-	parts := 1
-	if kind.Express {
-		parts *= 2
+// halfExpress gives half of the cases of a kind whose steps go express, the same each time: what they do with the store and the database is the same
+// code, and of the same calls.
+func halfExpress[C any](kind trial.Kind, cases []C, salt uint64) []C {
+	if !kind.Express {
+		return cases
 	}
-	if kind.Repeated && !kind.Retires {
-		parts *= 2
-	}
-	return some(cases, (len(cases)+parts-1)/parts, salt)
+	return some(cases, (len(cases)+1)/2, salt)
 }
 
 // sample gives all of a list with -full, else some, the same each time.

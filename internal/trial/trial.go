@@ -196,7 +196,7 @@ func (t *Trial) onRequest(r cloudsim.Request) cloudsim.Verdict {
 	if !t.concerns(r) {
 		return cloudsim.Apply
 	}
-	if t.meet(t.ask(key{r.Action, r.Resource}, sourceOf(r), r.Action+of(r, t.Secret)), Before) != Pass {
+	if t.meet(t.ask(key{r.Action, r.Resource}, sourceOf(r), nameOf(r, t.Secret)), Before) != Pass {
 		return cloudsim.Drop
 	}
 	return cloudsim.Apply
@@ -204,6 +204,18 @@ func (t *Trial) onRequest(r cloudsim.Request) cloudsim.Verdict {
 
 // ofAdmin is added to the name of what is done with the admin secret or as its account.
 const ofAdmin = " of the admin"
+
+// takingOff is added to the name of what only takes a stage off a version.
+const takingOff = ", taking it off"
+
+// nameOf is the name of a request's effect.
+func nameOf(r cloudsim.Request, s devstack.Secret) string {
+	name := r.Action
+	if r.Params["RemoveFromVersion"] != "" && r.Params["MoveToVersion"] == "" {
+		name += takingOff
+	}
+	return name + of(r, s)
+}
 
 // of says which of a trial's secrets a request is about.
 func of(r cloudsim.Request, s devstack.Secret) string {
@@ -296,6 +308,7 @@ func (b *Bench) Status(ctx context.Context, run client.WorkflowRun) (status rota
 	value, err := b.Temporal.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), rotation.QueryStatus)
 	if err == nil {
 		err = value.Get(&status)
+		b.Heard(fmt.Sprintf("%+v", status))
 	}
 	return status, err
 }
