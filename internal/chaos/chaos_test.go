@@ -52,6 +52,8 @@ type subject struct {
 	started int
 	// retired: the credential before the current one was made unusable.
 	retired bool
+	// tookOne: with two passwords, a rotation that was rolled back may have taken the previous version's, which can't be given back.
+	tookOne bool
 	// lost: a round of it was a violation.
 	lost bool
 }

@@ -16,6 +16,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 	dual := trial.Kind{Strategy: rotation.DualAccount}
 	single := trial.Kind{Strategy: rotation.SingleUser}
 	retires := trial.Kind{Strategy: rotation.DualAccount, Retires: true}
+	twoPasswords := trial.Kind{Strategy: rotation.DualPassword}
 	for name, test := range map[string]struct {
 		kind  trial.Kind
 		plant func(*trial.Picture)
@@ -30,6 +31,8 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 		"a former password still works": {single, func(*trial.Picture) {}, "the previous version still logs in"},
 		"nothing, retired":              {retires, func(p *trial.Picture) { p.Versions[1].LogsIn = false }, ""},
 		"a retired password works":      {retires, func(*trial.Picture) {}, "the previous version still logs in"},
+		"nothing, beside a rollback":    {twoPasswords, func(p *trial.Picture) { p.Versions[1].LogsIn = false }, ""},
+		"two old passwords work":        {twoPasswords, func(p *trial.Picture) { p.Versions[0].LogsIn = true }, "3 versions log in, not 2"},
 		"an old password works again":   {dual, func(p *trial.Picture) { p.Versions[0].LogsIn = true }, "3 versions log in, not 2"},
 		"a grant is missing":            {dual, func(p *trial.Picture) { p.Accounts["app"] = nil }, "may not do the same"},
 		"a version is lost":             {dual, func(p *trial.Picture) { p.Versions = p.Versions[1:] }, "2 versions, of 2 rotations"},
@@ -45,7 +48,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 				Accounts: map[string][]string{"app": {"SELECT"}, "app_rt": {"SELECT"}},
 			}
 			test.plant(&picture)
-			broken := (&run{}).audit(&subject{kind: test.kind, rotated: 2, started: 2, retired: test.kind.Retires}, picture)
+			broken := (&run{}).audit(&subject{kind: test.kind, rotated: 2, started: 2, retired: test.kind.Retires, tookOne: test.kind.Strategy == rotation.DualPassword}, picture)
 			if test.finds == "" {
 				require.Empty(t, broken)
 				return
