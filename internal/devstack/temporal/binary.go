@@ -21,13 +21,21 @@ import (
 // PinnedVersion is the version of the Temporal CLI in tools/temporal/go.mod.
 const PinnedVersion = "1.5.1"
 
+// pinnedDriver is the version of modernc.org/sqlite there, newer than the one that the CLI asks for. Before 1.40.1 the driver did not close what a query
+// had read for a caller that had gone, and before 1.42.2 it could interrupt somebody else's query in its stead; once both met, every query of the
+// server was "interrupted (9)", and its namespace "not found", until it was started again.
+const pinnedDriver = "1.42.2"
+
+// entryName is the binary's in the cache.
+const entryName = "temporal-" + PinnedVersion + "-sqlite-" + pinnedDriver
+
 // Binary returns the path of a Temporal CLI: the one on PATH if it is of the pinned version or newer, else the pinned
 // one from the cache, where it is built first if need be. Progress, if not nil, is told that and how long it takes.
 func Binary(ctx context.Context, progress io.Writer) (string, error) {
 	if path, err := exec.LookPath("temporal"); err == nil && newEnough(ctx, path) {
 		return filepath.Abs(path)
 	}
-	entry, err := cache.Entry(ctx, "temporal-"+PinnedVersion, func(dir string) error {
+	entry, err := cache.Entry(ctx, entryName, func(dir string) error {
 		if progress != nil {
 			_, _ = fmt.Fprintf(progress, "Building the Temporal CLI %s into the cache, once: about 4 minutes on two cores.\n", PinnedVersion)
 		}

@@ -153,13 +153,9 @@ func TestBuildThatFailsSaysWhyAndLeavesNoEntry(t *testing.T) {
 	_, err := temporal.Binary(t.Context(), &said)
 	require.ErrorContains(t, err, "no compiler today")
 	require.Contains(t, said.String(), "about 4 minutes")
-	require.NoDirExists(t, filepath.Join(dir, "cache", "temporal-"+temporal.PinnedVersion))
-}
-
-func TestPinnedVersionIsTheModules(t *testing.T) {
-	text, err := os.ReadFile("../../../tools/temporal/go.mod")
+	entries, err := filepath.Glob(filepath.Join(dir, "cache", "temporal-*"))
 	require.NoError(t, err)
-	require.Contains(t, string(text), "github.com/temporalio/cli v"+temporal.PinnedVersion+" ")
+	require.Empty(t, entries)
 }
 
 func TestCancelledStartLeavesNothing(t *testing.T) {
