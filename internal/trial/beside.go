@@ -112,7 +112,7 @@ func (b *beside) spared() {
 // keepsFromRetiring: a retirement that looks at this after they have acted leaves the account alone. With two passwords it compares what the server
 // has. An account of its own it gives the password of a retired one whatever it had, unless there is a version that may need it.
 func (b *beside) keepsFromRetiring(e Effect) bool {
-	return e.Step == stepRetire && (b.Version != "" && looksAtStages(e) || b.StrategyOf(b.secret) == rotation.DualPassword && logsIn(e))
+	return e.Step == StepRetire && (b.Version != "" && looksAtStages(e) || b.StrategyOf(b.secret) == rotation.DualPassword && logsIn(e))
 }
 
 func (b *beside) rotated() {

@@ -20,6 +20,9 @@ const (
 	Temporal = "temporal"
 )
 
+// StepRetire is the step that makes the former credential unusable.
+const StepRetire = "Retire"
+
 // Effect is something that a rotation does outside of its worker. Two runs of the same kind of rotation have the same effects.
 type Effect struct {
 	Source string

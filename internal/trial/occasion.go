@@ -8,9 +8,6 @@ import (
 	"rotor/internal/trial/sqlrelay"
 )
 
-// stepRetire makes the former credential unusable.
-const stepRetire = "Retire"
-
 // Occasion is when a stranger acts: right before an effect, of those that their rotation has had.
 type Occasion struct {
 	Effects []Effect
@@ -37,7 +34,7 @@ func looksAtStages(e Effect) bool {
 	return e.Source == Store && (strings.HasPrefix(e.Name, "List") || strings.HasPrefix(e.Name, "Describe"))
 }
 
-func listsStages(e Effect) bool { return looksAtStages(e) && e.Step != stepRetire }
+func listsStages(e Effect) bool { return looksAtStages(e) && e.Step != StepRetire }
 
 func puts(e Effect) bool { return e.Source == Store && strings.HasPrefix(e.Name, "Put") }
 
@@ -59,7 +56,7 @@ func replacesPassword(e Effect) bool {
 // account the password of a retired one whatever it had.
 func logsIn(e Effect) bool { return e.Source == SQL && e.Name == sqlrelay.Login }
 
-func provesAccount(e Effect) bool { return logsIn(e) && e.Step != stepRetire }
+func provesAccount(e Effect) bool { return logsIn(e) && e.Step != StepRetire }
 
 // StageUnseen says whether what a stranger does to a stage is overwritten before it can be seen: the rotation writes to that stage before it looks at
 // the stages again. A store that swaps compares with the move of the current one, and a version's own pending stage is taken off by its name.
@@ -77,7 +74,7 @@ func (o Occasion) StageUnseen(stage rotation.Stage, swaps bool) bool {
 
 // retiresUnseen: the retirement goes on to change an account without another look at the stages.
 func (o Occasion) retiresUnseen() bool {
-	looks := func(e Effect) bool { return e.Step == stepRetire && looksAtStages(e) }
+	looks := func(e Effect) bool { return e.Step == StepRetire && looksAtStages(e) }
 	e, found := o.next(looks, changesAccount)
 	return found && changesAccount(e)
 }

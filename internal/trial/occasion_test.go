@@ -16,7 +16,7 @@ func TestOccasions(t *testing.T) {
 	statement := func(text string) trial.Effect { return trial.Effect{Source: trial.SQL, Step: "Set", Name: text} }
 	list, put, move := store("ListSecretVersionIds"), store("PutSecretValue"), store("UpdateSecretVersionStage")
 	login, admin, alter, read := statement("login"), statement("login of the admin"), statement("ALTER USER IF EXISTS ?@? IDENTIFIED BY ?"), statement("SELECT #")
-	retires := trial.Effect{Source: trial.Store, Step: "Retire", Name: "ListSecretVersionIds"}
+	retires := trial.Effect{Source: trial.Store, Step: trial.StepRetire, Name: "ListSecretVersionIds"}
 	type seen struct{ current, swapped, pending, account, unlooked, unproven bool }
 	for name, test := range map[string]struct {
 		before, after []trial.Effect

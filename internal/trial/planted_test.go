@@ -49,6 +49,16 @@ func (p planted) edit(change func(*alibabakms.Secret)) {
 	region.Put(secret)
 }
 
+// rolledBack has the outcome be a rollback, and the store as after one, but for the stages that are left on the rotation's version.
+func (p planted) rolledBack(left ...string) {
+	p.Helper()
+	p.ended.Result.Outcome = rotation.RolledBack
+	p.edit(func(s *alibabakms.Secret) {
+		s.Version(p.ended.Run).Stages = left
+		s.Version(p.Outset.Holder(rotation.Current).ID).Stages = []string{alibabakms.Current}
+	})
+}
+
 func (p planted) password(account, password string) {
 	p.Helper()
 	p.execute("ALTER USER '" + account + "'@'%' IDENTIFIED BY '" + password + "'")
@@ -78,16 +88,10 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 				s.Versions = append(s.Versions, second)
 			})
 		}, "2 versions were written"},
-		"a rollback that lies about the target": {dual, func(p planted) {
-			p.ended.Result.Outcome = rotation.RolledBack
-			p.edit(func(s *alibabakms.Secret) {
-				s.Version(p.ended.Run).Stages = nil
-				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = []string{alibabakms.Current}
-			})
-		}, "which was rolled back, logs in"},
-		"a rollback that lies about the store": {dual, func(p planted) { p.ended.Result.Outcome = rotation.RolledBack }, "the version from before is not current"},
-		"a rollback that leaves its account":   {kindOf(t, "kms, dual-account, first"), func(p planted) { p.ended.Result.Outcome = rotation.RolledBack }, "there are accounts"},
-		"a refusal that changed something":     {dual, func(p planted) { p.ended.Result.Outcome = rotation.Refused }, "something has changed"},
+		"a rollback that lies about the target": {dual, func(p planted) { p.rolledBack() }, "which was rolled back, logs in"},
+		"a rollback that lies about the store":  {dual, func(p planted) { p.ended.Result.Outcome = rotation.RolledBack }, "the version from before is not current"},
+		"a rollback that leaves its account":    {kindOf(t, "kms, dual-account, first"), func(p planted) { p.ended.Result.Outcome = rotation.RolledBack }, "there are accounts"},
+		"a refusal that changed something":      {dual, func(p planted) { p.ended.Result.Outcome = rotation.Refused }, "something has changed"},
 		"a promoted account without a grant": {dual, func(p planted) {
 			p.execute("REVOKE DELETE ON `" + p.Secret.Database + "`.* FROM '" + p.ended.Result.Account + "'@'%'")
 		}, "was promoted, and may not do the same"},
@@ -147,13 +151,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 				s.Version(p.ended.Run).Data = s.Version(p.Outset.Holder(rotation.Current).ID).Data
 			})
 		}, "the password is the one from before"},
-		"a rollback that leaves its version pending": {dual, func(p planted) {
-			p.ended.Result.Outcome = rotation.RolledBack
-			p.edit(func(s *alibabakms.Secret) {
-				s.Version(p.ended.Run).Stages = []string{"ACSPending"}
-				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = []string{alibabakms.Current}
-			})
-		}, "is pending still"},
+		"a rollback that leaves its version pending": {dual, func(p planted) { p.rolledBack("ACSPending") }, "is pending still"},
 		"a rollback that leaves the account without its password": {single, func(p planted) {
 			p.ended.Result.Outcome = rotation.RolledBack
 		}, "no longer logs in"},
@@ -268,13 +266,7 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 			p.ended.Result.Outcome = rotation.RolledBack
 			p.password(p.ended.Result.Account, "Locked-0815-out")
 		}, "it was rolled back, and the current version does not log in"},
-		"a rollback that moves the stage": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
-			p.ended.Result.Outcome = rotation.RolledBack
-			p.edit(func(s *alibabakms.Secret) {
-				s.Version(p.ended.Run).Stages = nil
-				s.Version(p.Outset.Holder(rotation.Current).ID).Stages = current
-			})
-		}, "is current no longer"},
+		"a rollback that moves the stage": {"a person puts a version pending", func(p planted, m *trial.Meddling) { p.rolledBack() }, "is current no longer"},
 		"a rollback that takes the former password": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
 			p.ended.Result.Outcome = rotation.RolledBack
 			p.password(p.ended.Result.FormerAccount, "Taken-0815-away")
@@ -302,8 +294,8 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 // A retirement may overlook nothing that it could see, and only that.
 func TestAuditFindsWhatARetirementOverlooks(t *testing.T) {
 	t.Parallel()
-	looks := trial.Effect{Source: trial.Store, Step: stepRetire, Name: "ListSecretVersionIds"}
-	changes := trial.Effect{Source: trial.SQL, Step: stepRetire, Name: "ALTER USER IF EXISTS ?@? IDENTIFIED BY ?"}
+	looks := trial.Effect{Source: trial.Store, Step: trial.StepRetire, Name: "ListSecretVersionIds"}
+	changes := trial.Effect{Source: trial.SQL, Step: trial.StepRetire, Name: "ALTER USER IF EXISTS ?@? IDENTIFIED BY ?"}
 	retires := func(p planted, m *trial.Meddling) { p.password(p.ended.Result.FormerAccount, "Re-0815-tired") }
 	for name, test := range map[string]struct {
 		who   string

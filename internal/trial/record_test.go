@@ -39,12 +39,10 @@ func toTry(kind trial.Kind, effects []trial.Effect) (some []trial.Effect) {
 	return some
 }
 
-const stepRetire = "Retire"
-
 // ofItsOwn says whether what happens at an effect is not the same with another kind: until it retires the former credential, a rotation that does is like
 // one that doesn't. Each has its own reports.
 func ofItsOwn(kind trial.Kind, e trial.Effect) bool {
-	return !kind.Retires || e.Source == trial.Temporal || e.Step == stepRetire
+	return !kind.Retires || e.Source == trial.Temporal || e.Step == trial.StepRetire
 }
 
 // recordEffects records until nothing disturbed the rotation: a busy machine can make a step be tried twice.
@@ -55,7 +53,7 @@ func recordEffects(t *testing.T, kind trial.Kind) []trial.Effect {
 		if !slices.ContainsFunc(effects, func(e trial.Effect) bool {
 			return e.Source == trial.Temporal && (e.Name == "RespondActivityTaskFailed" || e.Name == "RespondActivityTaskCompleted" && e.Nth > 1) ||
 				// One that went express knows no other activities than these.
-				kind.Express && e.Step != "" && e.Step != "Look" && e.Step != stepRetire
+				kind.Express && e.Step != "" && e.Step != "Look" && e.Step != trial.StepRetire
 		}) {
 			return effects
 		}
