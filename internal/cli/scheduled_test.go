@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -74,13 +75,35 @@ func TestTenScheduledRotations(t *testing.T) {
 	}), "one by hand rotates, or is told that one runs")
 
 	runs := runsOf(t, secret.Name)
+	begun := map[string]time.Time{}
+	for _, r := range runs {
+		begun[r.GetExecution().GetRunId()] = firstTaskStarted(t, r.GetExecution())
+	}
 	slices.SortFunc(runs, func(a, b *workflowpb.WorkflowExecutionInfo) int {
-		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
+		return begun[a.GetExecution().GetRunId()].Compare(begun[b.GetExecution().GetRunId()])
 	})
 	for i := 1; i < len(runs); i++ {
-		require.NotEqual(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, runs[i-1].GetStatus())
-		require.False(t, runs[i].GetStartTime().AsTime().Before(runs[i-1].GetCloseTime().AsTime()), "two rotations at once")
+		before, began := runs[i-1], begun[runs[i].GetExecution().GetRunId()]
+		require.NotEqual(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, before.GetStatus())
+		require.False(t, began.Before(before.GetCloseTime().AsTime()), "two rotations at once: one ended at %s, the next began at %s",
+			before.GetCloseTime().AsTime(), began)
 	}
+}
+
+// firstTaskStarted tells when a worker first took a run up. The run's start time is none to compare: the server takes it when it
+// prepares the run, before it asks whether the one before has ended, so that a start in that moment dates from before the end.
+func firstTaskStarted(t *testing.T, run *commonpb.WorkflowExecution) time.Time {
+	t.Helper()
+	events := temporal.GetWorkflowHistory(t.Context(), run.GetWorkflowId(), run.GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(t, err)
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+			return event.GetEventTime().AsTime()
+		}
+	}
+	require.Fail(t, "no worker ever took it up", run.GetRunId())
+	return time.Time{}
 }
 
 // runsOf gives the canonical runs of a secret, as the server tells them.
