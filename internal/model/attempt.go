@@ -32,6 +32,21 @@ func (a attempt) clone() attempt {
 	return a
 }
 
+// plan is what the step was asked to go by; Look has none.
+func (a *attempt) plan() rotation.Plan {
+	switch in := a.input.(type) {
+	case activities.RetireInput:
+		return in.Plan
+	case activities.EndInput:
+		return in.Plan
+	case activities.RollbackInput:
+		return in.Plan
+	case activities.StepInput:
+		return in.Plan
+	}
+	return rotation.Plan{}
+}
+
 // ending is how an attempt ended.
 type ending struct {
 	result any

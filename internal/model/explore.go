@@ -172,7 +172,7 @@ func (s *state) successors(o Options) []*state {
 	}
 	if open >= 0 {
 		next = append(next, s.troubles(open)...)
-		next = append(next, s.meddled()...)
+		next = append(next, s.meddled(o)...)
 		next = append(next, s.intruded()...)
 	}
 	if o.Retires {

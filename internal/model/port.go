@@ -139,7 +139,11 @@ func (p *port) ReadCurrent(_ context.Context, ref secretstore.Ref) (secretstore.
 		return secretstore.Value{Version: "a", Data: p.w.document(version{account: "root", password: "root"})}, nil
 	}
 	v, err := p.call("read current", true, func() (any, error) {
-		found, _ := p.w.find(p.w.current)
+		current := p.w.current
+		if p.w.off == SeesSuperseded && p.a.step == rotation.StepRetire {
+			current = p.a.plan().Version
+		}
+		found, _ := p.w.find(current)
 		return secretstore.Value{Version: found.id, Data: p.w.document(found), Created: p.w.created(found.id)}, nil
 	})
 	value, _ := v.(secretstore.Value)
@@ -179,7 +183,7 @@ func (p *port) MoveCurrent(_ context.Context, _ secretstore.Ref, from, to string
 	if err != nil {
 		return err
 	}
-	if v == to {
+	if v == to && p.w.off != SeesItsMove {
 		return nil
 	}
 	if v != from && p.w.off != NamesBase {
@@ -253,7 +257,10 @@ func (p *port) Probe(_ context.Context, login target.Login) target.Proof {
 		}
 		return target.Proof{Answer: rotation.Accepted, Server: "s", TLS: "none"}, nil
 	})
-	if err != nil {
+	switch {
+	case err != nil && p.w.off == UnknownIsNoRefusal:
+		return target.Proof{Answer: rotation.RefusedLogin, Code: "1045", Server: "s"}
+	case err != nil:
 		return target.Proof{Answer: rotation.Unknown, Err: err}
 	}
 	return v.(target.Proof)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"rotor/activities"
 	"rotor/internal/rotation"
 )
 
@@ -61,6 +60,20 @@ const (
 	TestsAgain Rule = "tests again before the move"
 	// SparesPending: while a version is pending, nothing is retired.
 	SparesPending Rule = "retires nothing while a version is pending"
+	// LogsInBeforeRetiring: the current version logs in before the former credential is retired.
+	LogsInBeforeRetiring Rule = "logs in before it retires"
+	// SeesSuperseded: once another version is current, nothing is retired.
+	SeesSuperseded Rule = "retires nothing once another version is current"
+	// UnknownIsNoRefusal: a login that had no answer says nothing about its password.
+	UnknownIsNoRefusal Rule = "takes no missing answer for a refusal"
+	// ProvesBeforeDrop: an account is dropped only if this rotation's password logs in to it.
+	ProvesBeforeDrop Rule = "drops only what takes its password"
+	// SeesItsMove: a version that is current already is not moved to, but finished.
+	SeesItsMove Rule = "sees that its version is current"
+	// SeesPending: accounts are changed and the stage is moved only while the pending stage is on this rotation's version.
+	SeesPending Rule = "sees where the pending stage is"
+	// SeesBase: nothing is rolled back, and called so, unless the base version is current.
+	SeesBase Rule = "rolls back only to what is current"
 	// LeavesRoom: nothing is put where that could push out a version that carries a stage.
 	LeavesRoom Rule = "leaves room for what carries a stage"
 )
@@ -80,15 +93,48 @@ func (p *port) seen() rotation.Versions {
 		}
 	}
 	list := p.w.list()
-	if p.w.off == KeepsWhatItPut && p.a.step == rotation.StepNew {
-		list = slices.DeleteFunc(list, func(v rotation.Version) bool { return v.ID == p.a.input.(activities.StepInput).Plan.Version })
-	}
-	if p.w.off == Adopts && p.a.step == rotation.StepLook || p.w.off == SparesPending && p.a.step == rotation.StepRetire {
-		for i := range list {
-			list[i].Stages = slices.DeleteFunc(slices.Clone(list[i].Stages), func(s rotation.Stage) bool { return s == rotation.Pending })
+	switch plan := p.a.plan(); p.w.off {
+	case KeepsWhatItPut:
+		if p.a.step == rotation.StepNew {
+			list = slices.DeleteFunc(list, func(v rotation.Version) bool { return v.ID == plan.Version })
+		}
+	case Adopts:
+		if p.a.step == rotation.StepLook {
+			show(list, rotation.Pending, "")
+		}
+	case SparesPending:
+		if p.a.step == rotation.StepRetire {
+			show(list, rotation.Pending, "")
+		}
+	case SeesSuperseded:
+		if p.a.step == rotation.StepRetire {
+			show(list, rotation.Current, plan.Version)
+		}
+	case SeesItsMove:
+		if p.a.step == rotation.StepEnd && !p.asked("move") && p.w.current == plan.Version {
+			show(list, rotation.Current, plan.Base)
+			show(list, rotation.Pending, plan.Version)
+		}
+	case SeesPending:
+		if p.a.step == rotation.StepSet || p.a.step == rotation.StepEnd && !p.asked("move") {
+			show(list, rotation.Pending, plan.Version)
+		}
+	case SeesBase:
+		if p.a.step == rotation.StepRollback {
+			show(list, rotation.Current, plan.Base)
 		}
 	}
 	return list
+}
+
+// show lets a list say that a stage is on that version, or, with "", on none.
+func show(list rotation.Versions, stage rotation.Stage, on string) {
+	for i := range list {
+		list[i].Stages = slices.DeleteFunc(list[i].Stages, func(s rotation.Stage) bool { return s == stage })
+		if list[i].ID == on {
+			list[i].Stages = append(list[i].Stages, stage)
+		}
+	}
 }
 
 // believes says whether a probe is taken to have been let in without a login.
@@ -102,6 +148,10 @@ func (p *port) believes() bool {
 		return p.a.step == rotation.StepLook
 	case TestsAgain:
 		return p.a.step == rotation.StepEnd && !p.asked("move")
+	case ProvesBeforeDrop:
+		return p.a.step == rotation.StepRollback && !p.asked("remove")
+	case LogsInBeforeRetiring:
+		return p.a.step == rotation.StepRetire && !p.asked("password")
 	}
 	return false
 }

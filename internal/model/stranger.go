@@ -171,9 +171,10 @@ func (s *state) decided() []*state {
 }
 
 // meddled are the states that strangers lead to.
-func (s *state) meddled() []*state {
-	// What was there when Look looked is no stranger's: a pending version, for one, is taken for an unfinished rotation's.
-	if s.budget.Strangers == 0 || len(s.attempts) > 0 || s.courses[s.open()].step == rotation.StepLook {
+func (s *state) meddled(o Options) []*state {
+	// What was there when Look looked is no stranger's: a pending version, for one, is taken for an unfinished rotation's. So it is with what was done
+	// before the last rotation began.
+	if s.budget.Strangers == 0 || len(s.attempts) > 0 || s.courses[s.open()].step == rotation.StepLook || len(s.courses) < o.Rotations {
 		return nil
 	}
 	var next []*state
