@@ -1,8 +1,8 @@
 package chaos
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"rotor/internal/devstack"
@@ -43,7 +44,9 @@ func (r *run) rotate(ctx context.Context, s *subject, round int) error {
 		parked += times
 		if w.GetID() != trial.ID(s.secret) {
 			// Whoever was started under another id has the canonical run's outcome.
-			ended.Run = cmp.Or(ended.Result.Version, ended.Run)
+			if ended.Run, err = r.canonicalRun(ctx, s, ended); err != nil {
+				return err
+			}
 		}
 		ends = append(ends, ended)
 		if ended.Result.Outcome == rotation.Rotated {
@@ -69,6 +72,25 @@ func (r *run) rotate(ctx context.Context, s *subject, round int) error {
 	return nil
 }
 
+// canonicalRun is the run of the canonical id whose outcome a rotation under another id has: that of its version.
+func (r *run) canonicalRun(ctx context.Context, s *subject, ended trial.Ended) (string, error) {
+	if ended.Result.Version == "" {
+		return ended.Run, nil
+	}
+	unknown := false
+	err := insist(ctx, func() (err error) {
+		_, err = r.Temporal.DescribeWorkflowExecution(ctx, trial.ID(s.secret), ended.Result.Version)
+		if _, unknown = errors.AsType[*serviceerror.NotFound](err); unknown {
+			return nil
+		}
+		return err
+	})
+	if unknown {
+		err = fmt.Errorf("version %s was written by no run of %s", ended.Result.Version, trial.ID(s.secret))
+	}
+	return ended.Result.Version, err
+}
+
 // look takes a picture; the database may be restarting.
 func (r *run) look(ctx context.Context, s devstack.Secret) (p trial.Picture, err error) {
 	err = insist(ctx, func() (err error) {
@@ -77,6 +99,9 @@ func (r *run) look(ctx context.Context, s devstack.Secret) (p trial.Picture, err
 	})
 	return p, err
 }
+
+// fewRetirements prove nothing: the store may have denied them.
+const fewRetirements = 4
 
 // auditTrouble makes sure that something was done to the rotations, and that most of them came to their end nevertheless.
 func (r *run) auditTrouble() {
@@ -101,6 +126,9 @@ func (r *run) auditTrouble() {
 	r.mu.Unlock()
 	if rotated <= all/2 {
 		r.violation("of %d rotations only %d rotated", all, rotated)
+	}
+	if wanted, done := r.retirements.Load(), r.retirementsDone.Load(); wanted >= fewRetirements && done <= wanted/2 {
+		r.violation("of %d former credentials that were to be retired only %d were", wanted, done)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,8 @@ type run struct {
 	relay    *sqlrelay.Relay
 	subjects []*subject
 	trouble  *trouble
+	// retirements are those that rotations were to bring, and retirementsDone those that said that they did.
+	retirements, retirementsDone atomic.Int64
 
 	mu       sync.Mutex
 	violated []string

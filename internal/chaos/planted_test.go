@@ -5,8 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/mocks"
 
+	"rotor/internal/devstack"
 	"rotor/internal/rotation"
 	"rotor/internal/trial"
 )
@@ -64,6 +69,8 @@ func TestARunWithoutTroubleIsAViolation(t *testing.T) {
 		r := &run{trouble: &trouble{counts: map[string]int{killed: 4, restarts[0].name: 2, restarts[1].name: 2}},
 			tally: map[string]*tally{"a kind": {outcomes: map[rotation.Outcome]int{rotation.Rotated: 3, rotation.RolledBack: 1}, took: make([]time.Duration, 4)}}}
 		r.trouble.broken.Store(1)
+		r.retirements.Store(4)
+		r.retirementsDone.Store(3)
 		return r
 	}
 	for name, test := range map[string]struct {
@@ -76,6 +83,7 @@ func TestARunWithoutTroubleIsAViolation(t *testing.T) {
 		"Temporal was not restarted":     {func(r *run) { delete(r.trouble.counts, restarts[1].name) }, "there was no Temporal restarted"},
 		"no fault was met":               {func(r *run) { r.trouble.broken.Store(0) }, "no request and no statement met a fault"},
 		"hardly any rotated":             {func(r *run) { r.tally["a kind"].outcomes[rotation.Rotated] = 2 }, "of 4 rotations only 2 rotated"},
+		"hardly anything was retired":    {func(r *run) { r.retirementsDone.Store(2) }, "of 4 former credentials that were to be retired only 2 were"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := good()
@@ -88,4 +96,23 @@ func TestARunWithoutTroubleIsAViolation(t *testing.T) {
 			require.Contains(t, strings.Join(r.violated, "\n"), test.finds)
 		})
 	}
+}
+
+// A rotation under another id that rotates by itself, instead of having the canonical run do it, is found by its version.
+func TestAVersionIsWrittenByACanonicalRun(t *testing.T) {
+	subject := &subject{secret: devstack.Secret{Name: "app", Region: devstack.Region, Store: rotation.StoreAlibabaKMS}}
+	temporal := &mocks.Client{}
+	temporal.On("DescribeWorkflowExecution", mock.Anything, trial.ID(subject.secret), "canonical").Return(&workflowservice.DescribeWorkflowExecutionResponse{}, nil)
+	temporal.On("DescribeWorkflowExecution", mock.Anything, trial.ID(subject.secret), "another").Return(nil, serviceerror.NewNotFound("no such run"))
+	r := &run{Bench: &trial.Bench{Temporal: temporal}}
+	ended := func(version string) trial.Ended {
+		return trial.Ended{Run: "another", Result: rotation.Result{Version: version}}
+	}
+	run, err := r.canonicalRun(t.Context(), subject, ended("canonical"))
+	require.NoError(t, err)
+	require.Equal(t, "canonical", run)
+	_, err = r.canonicalRun(t.Context(), subject, ended("another"))
+	require.ErrorContains(t, err, "was written by no run of")
+	_, err = r.canonicalRun(t.Context(), subject, ended(""))
+	require.NoError(t, err, "it was refused before it had one")
 }

@@ -22,6 +22,10 @@ func (r *run) retired(ctx context.Context, s *subject, ends []trial.Ended) (kind
 			if done[ended.Result.Version], err = r.retirement(ctx, ended.Result); err != nil {
 				return kind, after, err
 			}
+			r.retirements.Add(1)
+			if done[ended.Result.Version] {
+				r.retirementsDone.Add(1)
+			}
 		}
 	}
 	if after, err = r.look(ctx, s.secret); err != nil {
@@ -54,7 +58,7 @@ func (r *run) retirement(ctx context.Context, result rotation.Result) (done bool
 	former := result.FormerCredential
 	switch {
 	case former == nil:
-		return false, nil
+		return false, errors.New("it rotated, and says nothing of the former credential")
 	case former.Retired != nil:
 		return !former.Retired.Superseded, nil
 	case former.Workflow == "":

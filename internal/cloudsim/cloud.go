@@ -74,6 +74,7 @@ type Cloud struct {
 	first       Credential
 
 	log    requestLog
+	values valueList
 	faults faultList
 	hooks  hookList
 	quotas quotaList

@@ -270,6 +270,8 @@ func TestTheLogIsInOrderAndHoldsNoValues(t *testing.T) {
 	}
 	require.Len(t, s.RequestsSince(1), 1)
 	require.Empty(t, s.RequestsSince(2))
+	require.Len(t, s.Values(), 1, "and are kept apart")
+	require.Contains(t, s.Values()[0], "canary")
 }
 
 func TestManyClientsAtOnce(t *testing.T) {

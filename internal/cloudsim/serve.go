@@ -75,6 +75,7 @@ func (c *Cloud) carryOut(w http.ResponseWriter, call *cloudapi.Call) {
 		Time: c.clock(), API: call.API, Action: call.Action, Region: call.Region, Account: call.Account,
 		AccessKey: call.AccessKey, Resource: door.api.Resource(call), Params: door.api.Shown(call),
 	}
+	c.values.add(door.api.Value(call))
 	faults := c.faults.hit(line)
 	faults.announce()
 	line.Faults = faults.kinds()

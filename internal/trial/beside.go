@@ -9,7 +9,7 @@ import (
 
 // AuditBeside says what does not hold of the outcome of a rotation beside which a stranger acted: it may not lie, it writes one version at most
 // and loses none, and what the stranger did stands until a person decides. Nothing can compare in the moment between a last look and a write;
-// occasion says whether it was such a moment. Out are the clients that were refused; those of the account that the stranger changed are theirs to answer for.
+// occasion says whether it was such a moment. Out are the clients that were refused since the stranger acted.
 func AuditBeside(k Kind, s devstack.Secret, before Picture, m *Meddling, occasion Occasion, after Picture, ended Ended, out []Lockout) []string {
 	b := &beside{audit: audit{Kind: k, secret: s, before: before, after: after, ended: ended}, Meddling: m, Occasion: occasion}
 	switch ended.Result.Outcome {
@@ -29,11 +29,21 @@ func AuditBeside(k Kind, s devstack.Secret, before Picture, m *Meddling, occasio
 	b.stands()
 	b.readers()
 	for _, client := range out {
-		if m.Account == "" || client.Account != m.Account {
+		if !b.theirsToAnswerFor(client) {
 			b.say("locked out: %s", client)
 		}
 	}
 	return b.broken
+}
+
+// theirsToAnswerFor: a client is refused whose version did not log in any more when they had changed its account, or of which the rotation could not see
+// that they have.
+func (b *beside) theirsToAnswerFor(client Lockout) bool {
+	if b.Account == "" || client.Account != b.Account {
+		return false
+	}
+	left := b.Left.Find(client.Version)
+	return left != nil && !left.LogsIn || b.AccountUnseen(b.keepsFromRetiring)
 }
 
 type beside struct {

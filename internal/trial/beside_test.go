@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,30 +45,53 @@ func TestSomebodyElse(t *testing.T) {
 					looks = !slices.ContainsFunc(effects[:n], func(e trial.Effect) bool { return e.Source == trial.Store && e.Changes() })
 				}
 				for _, who := range trial.Strangers {
-					if !looks && ofItsOwn(kind, effect) && who.Comes(kind) && who.Tells(effect) && (!kind.Known || effect.Source == trial.Store || effect.Changes()) {
+					if !looks && ofItsOwn(kind, effect) && who.Comes(kind) && findsSomething(kind, who, effects[:n]) && who.Tells(effect) && (!kind.Known || effect.Source == trial.Store || effect.Changes()) {
 						cases = append(cases, beside{who, effect})
 					}
 				}
 			}
 			cases = halfExpress(kind, cases, uint64(i)+400)
 			t.Logf("%d occasions", len(cases))
+			var acted atomic.Int64
+			t.Cleanup(func() {
+				t.Logf("somebody else found something to act on %d times", acted.Load())
+				require.True(t, t.Failed() || acted.Load() > 0, "nobody else found anything to act on")
+			})
 			for _, c := range sample(cases, 2, uint64(i)+400) {
 				t.Run(c.String(), func(t *testing.T) {
 					t.Parallel()
-					untilMet(t, c.String(), func() bool { return c.try(t, kind) })
+					untilMet(t, c.String(), func() bool { return c.try(t, kind, &acted) })
 				})
 			}
 		})
 	}
 }
 
+// findsSomething says whether a stranger has something to act on, after these effects: a pending stage to take off, an account to change.
+func findsSomething(kind trial.Kind, who trial.Stranger, before []trial.Effect) bool {
+	had := func(name string) bool {
+		return slices.ContainsFunc(before, func(e trial.Effect) bool { return strings.Contains(e.Name, name) })
+	}
+	switch {
+	case who.TakesOff && strings.HasPrefix(kind.Name, "aws"): // it stays on the version that has become current
+		return kind.Repeated || had("PutSecretValue")
+	case who.TakesOff:
+		return had("PutSecretValue") && !had(trial.TakingOff)
+	case who.Sets && who.Stage == "":
+		pair := !kind.Alone && (kind.Strategy == "" || kind.Strategy == rotation.DualAccount)
+		return !pair || kind.Repeated || had("CREATE USER") || had("CreateAccount")
+	}
+	return true
+}
+
 // try says whether the rotation came to the effect.
-func (b beside) try(t *testing.T, kind trial.Kind) (met bool) {
+func (b beside) try(t *testing.T, kind trial.Kind, acted *atomic.Int64) (met bool) {
 	tr := newTrial(t, kind)
 	var mu sync.Mutex
 	var occasion trial.Occasion
 	var done *trial.Meddling
 	var failed error
+	var before []trial.Lockout
 	tr.Hook(func(e trial.Effect, m trial.Moment) trial.Verdict {
 		if m != trial.Before {
 			return trial.Pass
@@ -75,6 +100,7 @@ func (b beside) try(t *testing.T, kind trial.Kind) (met bool) {
 		defer mu.Unlock()
 		if e == b.at && !met {
 			met, occasion.At = true, len(occasion.Effects)
+			before = tr.LockedOut()
 			done, failed = tr.Meddle(context.Background(), b.who)
 		}
 		occasion.Effects = append(occasion.Effects, e)
@@ -96,9 +122,11 @@ func (b beside) try(t *testing.T, kind trial.Kind) (met bool) {
 		requireRotated(t, tr, ended)
 		return true
 	}
+	acted.Add(1)
 	after, err := bench.Look(t.Context(), tr.Secret)
 	require.NoError(t, err)
 	t.Logf("%s", ended.Result.Outcome)
+	require.Empty(t, before, "before anybody else had acted")
 	require.Empty(t, trial.AuditBeside(kind, tr.Secret, tr.Outset, done, occasion, after, ended, tr.LockedOut()), "%s: %+v", ended.Result.Outcome, ended.Result.Reason)
 	return true
 }

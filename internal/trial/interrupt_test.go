@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,9 +46,18 @@ func premature(choice string) func(context.Context, client.WorkflowRun) error {
 			return fmt.Errorf("%s was taken, and the rotation is not parked", choice)
 		}
 		bench.Heard(err.Error())
+		if !strings.Contains(err.Error(), notParked) && !strings.Contains(err.Error(), completed) {
+			return fmt.Errorf("%s was turned away, but not because the rotation is not parked: %w", choice, err)
+		}
 		return nil
 	}
 }
+
+// notParked is how the product turns a decision away, and completed how Temporal does where the rotation, express, has ended in the same workflow task.
+const (
+	notParked = "the rotation is not parked"
+	completed = "workflow execution already completed"
+)
 
 // A signal, a decision or a cancel that arrives during a step leaves nothing half done, and none but a cancel stops a rotation.
 func TestRotationIsInterrupted(t *testing.T) {
@@ -81,10 +93,17 @@ func TestRotationIsInterrupted(t *testing.T) {
 				steps[step] = true
 			}
 			t.Logf("%d interruptions", len(cases))
-			for _, c := range sample(cases, 1, uint64(i)+100) {
+			some := sample(cases, 1, uint64(i)+100)
+			var stopped atomic.Int64
+			t.Cleanup(func() {
+				t.Logf("%d rotations were stopped by a cancel", stopped.Load())
+				require.True(t, !*full || t.Failed() || kind.Express || stopped.Load() > 0 || !slices.ContainsFunc(some, func(c interruption) bool { return c.what == "a cancel" }),
+					"no cancel stopped anything")
+			})
+			for _, c := range some {
 				t.Run(fmt.Sprintf("%s before %s", c.what, c.effect), func(t *testing.T) {
 					t.Parallel()
-					untilMet(t, c.effect.String(), func() bool { return interrupt(t, kind, c.what, c.effect) })
+					untilMet(t, c.effect.String(), func() bool { return interrupt(t, kind, c.what, c.effect, &stopped) })
 				})
 			}
 		})
@@ -94,7 +113,7 @@ func TestRotationIsInterrupted(t *testing.T) {
 // errUnanswered is of what was sent on a busy machine: whether it arrived is not known.
 var errUnanswered = errors.New("no answer in time")
 
-func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect) (met bool) {
+func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect, stopped *atomic.Int64) (met bool) {
 	tr := newTrial(t, kind)
 	started, sent := make(chan client.WorkflowRun, 1), make(chan error, 1)
 	var once sync.Once
@@ -133,6 +152,9 @@ func interrupt(t *testing.T, kind trial.Kind, what string, at trial.Effect) (met
 		return true
 	}
 	require.Equal(t, ended.Result.Outcome != rotation.Rotated, ended.Canceled, "what a cancel stopped ends as cancelled")
+	if ended.Canceled {
+		stopped.Add(1)
+	}
 	requireSound(t, tr, ended)
 	return true
 }

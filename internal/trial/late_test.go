@@ -42,6 +42,8 @@ func (l late) String() string {
 // A change that arrives late undoes nothing: neither what another worker has done meanwhile, nor the outcome.
 func TestLateChanges(t *testing.T) {
 	t.Parallel()
+	var all atomic.Int64
+	t.Cleanup(func() { require.True(t, t.Failed() || all.Load() > 0, "not one late change was carried out") })
 	for i, kind := range kinds(t, 0) {
 		// A request stays valid until another worker has taken over, which takes longest where the steps go express.
 		kind.Settings = map[string]string{"ROTOR_ALIBABA_SIGNATURE_VALIDITY": validity.String()}
@@ -60,18 +62,21 @@ func TestLateChanges(t *testing.T) {
 			}
 			cases = halfExpress(kind, cases, uint64(i)+500)
 			t.Logf("%d late changes", len(cases))
-			var arrived atomic.Int64
+			arrived := arrivals{trial.Store: new(atomic.Int64), trial.RDS: new(atomic.Int64), trial.SQL: new(atomic.Int64)}
 			some := sample(cases, 2, uint64(i)+500)
 			t.Cleanup(func() {
-				t.Logf("%d of %d late changes were carried out", arrived.Load(), len(some))
-				// At the end a statement may find no session any more.
-				early := slices.ContainsFunc(some, func(l late) bool { return l.when == beforeNext })
-				require.True(t, !*full || t.Failed() || !early || arrived.Load() > 0, "not one of them arrived")
+				for source, n := range arrived {
+					all.Add(n.Load())
+					// At the end a statement may find no session any more.
+					early := slices.ContainsFunc(some, func(l late) bool { return l.effect.Source == source && l.when == beforeNext })
+					t.Logf("%s: %d late changes were carried out", source, n.Load())
+					require.True(t, !*full || t.Failed() || !early || n.Load() > 0, "not one of them arrived: %s", source)
+				}
 			})
 			for _, c := range some {
 				t.Run(c.String(), func(t *testing.T) {
 					t.Parallel()
-					untilMet(t, c.effect.String(), func() bool { return c.try(t, kind, &arrived) })
+					untilMet(t, c.effect.String(), func() bool { return c.try(t, kind, arrived) })
 				})
 			}
 		})
@@ -85,8 +90,11 @@ const validity = 15 * time.Second
 // carried is how long a late change may take to be carried out once it has been let go. Where its session was killed, nothing comes of it.
 const carried = time.Second
 
+// arrivals counts the late changes that were carried out, by their source.
+type arrivals map[string]*atomic.Int64
+
 // try says whether the rotation came to the change.
-func (l late) try(t *testing.T, kind trial.Kind, arrived *atomic.Int64) (met bool) {
+func (l late) try(t *testing.T, kind trial.Kind, arrived arrivals) (met bool) {
 	tr := newTrial(t, kind)
 	first := startWorker(t, tr)
 	killed, letGo, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -122,7 +130,7 @@ func (l late) try(t *testing.T, kind trial.Kind, arrived *atomic.Int64) (met boo
 			})
 		case e == l.effect && m == trial.After:
 			ends.Do(func() {
-				arrived.Add(1)
+				arrived[l.effect.Source].Add(1)
 				close(done)
 			})
 		case m == trial.Before && dead() && e.Source != trial.Temporal && l.when == beforeNext:

@@ -78,24 +78,36 @@ func (b *Bench) leftByWorkers(ctx context.Context) (files []canary.Source, pages
 	return files, pages, err
 }
 
-// passwords are all that there were: those of the secrets, those that former accounts of theirs are retired with, strangers' and the bystander's.
+// passwords are all that there were: those of the secrets, those that came to the cloud and were refused, those that former accounts are retired with,
+// strangers' and the bystander's.
 func (b *Bench) passwords() (list []rotation.Secret, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	list = append(slices.Clone(b.strangers), rotation.NewSecret(bystanderPassword))
+	known := map[string]bool{}
+	add := func(password rotation.Secret) {
+		if text := password.Reveal(); text != "" && !known[text] {
+			known[text] = true
+			list = append(list, password)
+		}
+	}
+	add(rotation.NewSecret(bystanderPassword))
+	for _, password := range b.strangers {
+		add(password)
+	}
+	for _, value := range b.Stack.Cloud.Values() {
+		add(passwordIn(value))
+	}
 	for _, s := range b.secrets {
-		list = append(list, s.Password)
+		add(s.Password)
 		if s.AdminSecret != "" {
-			list = append(list, s.AdminPassword)
+			add(s.AdminPassword)
 		}
 		versions, err := b.versions(s)
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range versions {
-			if !v.Password.Equal(s.Password) {
-				list = append(list, v.Password)
-			}
+			add(v.Password)
 			if !b.retiring[s.Name] {
 				continue
 			}
@@ -103,8 +115,16 @@ func (b *Bench) passwords() (list []rotation.Secret, err error) {
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, retired)
+			add(retired)
 		}
 	}
 	return list, nil
+}
+
+// passwordIn is the password of a document, or what came as a password alone.
+func passwordIn(value string) rotation.Secret {
+	if v, err := versionOf("", value); err == nil {
+		return v.Password
+	}
+	return rotation.NewSecret(value)
 }

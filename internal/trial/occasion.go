@@ -39,7 +39,7 @@ func listsStages(e Effect) bool { return looksAtStages(e) && e.Step != StepRetir
 func puts(e Effect) bool { return e.Source == Store && strings.HasPrefix(e.Name, "Put") }
 
 func movesStage(e Effect) bool {
-	return e.Source == Store && strings.HasPrefix(e.Name, "UpdateSecretVersionStage") && !strings.HasSuffix(e.Name, takingOff)
+	return e.Source == Store && strings.HasPrefix(e.Name, "UpdateSecretVersionStage") && !strings.HasSuffix(e.Name, TakingOff)
 }
 
 func changesStore(e Effect) bool { return e.Source == Store && e.Changes() }

@@ -213,7 +213,7 @@ func (t *Trial) tryClients(at string) {
 	}
 	reads, err := t.current()
 	if err != nil {
-		t.lock(Lockout{"", fmt.Sprintf("a client that reads the secret, after %s: %s", at, err)})
+		t.lock(Lockout{Text: fmt.Sprintf("a client that reads the secret, after %s: %s", at, err)})
 		return
 	}
 	clients := map[string]Version{"a client that reads the secret": *reads}
@@ -224,15 +224,15 @@ func (t *Trial) tryClients(at string) {
 	for who, v := range clients {
 		switch in, err := t.logsIn(context.Background(), v); {
 		case err != nil:
-			t.lock(Lockout{v.Account, fmt.Sprintf("%s, after %s: %s", who, at, err)})
+			t.lock(Lockout{v.Account, v.ID, fmt.Sprintf("%s, after %s: %s", who, at, err)})
 		case !in:
-			t.lock(Lockout{v.Account, fmt.Sprintf("%s is refused as %s with version %s, after %s", who, v.Account, v.ID, at)})
+			t.lock(Lockout{v.Account, v.ID, fmt.Sprintf("%s is refused as %s with version %s, after %s", who, v.Account, v.ID, at)})
 		}
 	}
 }
 
-// Lockout is a client that could not log in.
-type Lockout struct{ Account, Text string }
+// Lockout is a client that could not log in with a version of an account; both are "" if no version was current.
+type Lockout struct{ Account, Version, Text string }
 
 func (l Lockout) String() string { return l.Text }
 

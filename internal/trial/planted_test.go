@@ -251,8 +251,14 @@ func TestAuditBesideFindsWhatIsPlanted(t *testing.T) {
 			*p.out = append(*p.out, trial.Lockout{Account: p.ended.Result.Account, Text: "refused"})
 		}, "locked out: refused"},
 		"a client of the account that they changed is refused": {"a person changes the password", func(p planted, m *trial.Meddling) {
-			*p.out = append(*p.out, trial.Lockout{Account: m.Account, Text: "refused"})
+			*p.out = append(*p.out, trial.Lockout{Account: m.Account, Version: p.Outset.Holder(rotation.Current).ID, Text: "refused"})
 		}, ""},
+		"a client whose password they had left is refused": {"another rotator puts a version and sets it", func(p planted, m *trial.Meddling) {
+			*p.out = append(*p.out, trial.Lockout{Account: m.Account, Version: m.Version, Text: "refused"})
+		}, "locked out: refused"},
+		"a client is refused by a version that came later": {"a person changes the password", func(p planted, m *trial.Meddling) {
+			*p.out = append(*p.out, trial.Lockout{Account: m.Account, Version: "later", Text: "refused"})
+		}, "locked out: refused"},
 		"the rotation's version is refused": {"a person puts a version pending", func(p planted, m *trial.Meddling) {
 			p.password(p.ended.Result.Account, "Re-0815-fused")
 		}, "the rotation's version does not log in"},

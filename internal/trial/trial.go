@@ -205,14 +205,14 @@ func (t *Trial) onRequest(r cloudsim.Request) cloudsim.Verdict {
 // ofAdmin is added to the name of what is done with the admin secret or as its account.
 const ofAdmin = " of the admin"
 
-// takingOff is added to the name of what only takes a stage off a version.
-const takingOff = ", taking it off"
+// TakingOff is added to the name of what only takes a stage off a version.
+const TakingOff = ", taking it off"
 
 // nameOf is the name of a request's effect.
 func nameOf(r cloudsim.Request, s devstack.Secret) string {
 	name := r.Action
 	if r.Params["RemoveFromVersion"] != "" && r.Params["MoveToVersion"] == "" {
-		name += takingOff
+		name += TakingOff
 	}
 	return name + of(r, s)
 }

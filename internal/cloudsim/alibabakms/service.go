@@ -226,6 +226,9 @@ func (s *Service) Resource(c *cloudapi.Call) string {
 	return name
 }
 
+// Value implements cloudapi.API.
+func (s *Service) Value(c *cloudapi.Call) string { return c.Params["SecretData"] }
+
 // Shown implements cloudapi.API.
 func (s *Service) Shown(c *cloudapi.Call) map[string]string {
 	shown := maps.Clone(c.Params)

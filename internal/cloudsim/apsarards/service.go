@@ -103,6 +103,9 @@ func (s *Service) Resource(c *cloudapi.Call) string {
 	return c.Params["DBInstanceId"]
 }
 
+// Value implements cloudapi.API.
+func (s *Service) Value(c *cloudapi.Call) string { return c.Params["AccountPassword"] }
+
 // Shown implements cloudapi.API.
 func (s *Service) Shown(c *cloudapi.Call) map[string]string {
 	shown := maps.Clone(c.Params)

@@ -135,5 +135,8 @@ func (s *Service) Resource(c *cloudapi.Call) string {
 	return id[strings.LastIndex(id, ":")+1:]
 }
 
+// Value implements cloudapi.API: no operation carries one.
+func (s *Service) Value(*cloudapi.Call) string { return "" }
+
 // Shown implements cloudapi.API. No parameter of these operations is secret.
 func (s *Service) Shown(c *cloudapi.Call) map[string]string { return maps.Clone(c.Params) }

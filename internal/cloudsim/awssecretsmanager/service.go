@@ -228,6 +228,14 @@ func (s *Service) Resource(c *cloudapi.Call) string {
 	return s.resolve(c, request.SecretId).name
 }
 
+// Value implements cloudapi.API.
+func (s *Service) Value(c *cloudapi.Call) string {
+	var carries struct{ SecretString string }
+	// What is no JSON object carries none.
+	_ = json.Unmarshal(c.Body, &carries)
+	return carries.SecretString
+}
+
 // Shown implements cloudapi.API.
 func (s *Service) Shown(c *cloudapi.Call) map[string]string {
 	fields := map[string]json.RawMessage{}

@@ -137,6 +137,9 @@ func (s *Service) Fail(c *cloudapi.Call, f cloudapi.Failure) cloudapi.Reply {
 // Resource implements cloudapi.API: the ARN of the role.
 func (s *Service) Resource(c *cloudapi.Call) string { return c.Params["RoleArn"] }
 
+// Value implements cloudapi.API: no operation carries one.
+func (s *Service) Value(*cloudapi.Call) string { return "" }
+
 // Shown implements cloudapi.API. An external id is a kind of password to some.
 func (s *Service) Shown(c *cloudapi.Call) map[string]string {
 	shown := maps.Clone(c.Params)

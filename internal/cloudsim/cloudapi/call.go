@@ -30,6 +30,8 @@ type API interface {
 	Resource(*Call) string
 	// Shown gives the parameters of a call that may stand in the request log; values of secrets are masked.
 	Shown(*Call) map[string]string
+	// Value gives the value of a secret, or the password, that a call carries, "" if it carries none.
+	Value(*Call) string
 }
 
 // Failure is what a fault makes an API answer.
