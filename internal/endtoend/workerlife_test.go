@@ -47,7 +47,8 @@ func TestWorkerDrains(t *testing.T) {
 	t.Parallel()
 	secret := newSecret(t)
 	taskQueue := "drain-" + secret.Name
-	worker := startWorkerWith(t, taskQueue, map[string]string{"ROTOR_STOP_TIMEOUT": "20s", "ROTOR_STEP_TIMEOUT": "15s"})
+	// The heartbeat is long, for a beat that a busy machine delays would look as if the step had been taken from it.
+	worker := startWorkerWith(t, taskQueue, map[string]string{"ROTOR_STOP_TIMEOUT": "20s", "ROTOR_STEP_TIMEOUT": "15s", "ROTOR_HEARTBEAT": "10s"})
 	held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Resource: secret.Name, Action: "PutSecretValue"})
 	defer held.Remove()
 	run := start(t, taskQueue, secret, nil)
@@ -99,22 +100,24 @@ func attempts(t *testing.T, run client.WorkflowRun, activity string) int {
 	return 0
 }
 
-// When a worker is killed in the midst of a step, another one takes that up within the heartbeat's time and a little.
+// When a worker is killed in the midst of a step, another one takes that up once a heartbeat is missed; it does not wait for the step's time limit.
 func TestTakeover(t *testing.T) {
 	t.Parallel()
 	secret := newSecret(t)
 	taskQueue := "takeover-" + secret.Name
-	worker := startWorker(t, taskQueue)
+	// The heartbeat is long enough that a busy machine misses none before the kill, and the step's limits are so far off that they end no attempt here.
+	settings := map[string]string{"ROTOR_HEARTBEAT": "5s", "ROTOR_STEP_TIMEOUT": "5m", "ROTOR_STEP_BURST": "10m"}
+	worker := startWorkerWith(t, taskQueue, settings)
 	held := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Slow, Resource: secret.Name, Action: "PutSecretValue"})
 	defer held.Remove()
 	run := start(t, taskQueue, secret, nil)
 	<-held.Reached()
-	startWorker(t, taskQueue)
+	startWorkerWith(t, taskQueue, settings)
 	before := stack.Cloud.Requests()
 	worker.kill()
 	killed := time.Now()
 	held.Release()
-	eventually(t, 2*time.Minute, "taken over", func() bool {
+	eventually(t, time.Minute, "taken over", func() bool {
 		for _, r := range stack.Cloud.RequestsSince(before[len(before)-1].Seq) {
 			if r.Resource == secret.Name && r.Action == "ListSecretVersionIds" {
 				return true
@@ -123,7 +126,6 @@ func TestTakeover(t *testing.T) {
 		return false
 	})
 	t.Logf("taken over %s after the kill", time.Since(killed).Round(time.Millisecond))
-	require.Less(t, time.Since(killed), 6*time.Second)
 	require.Equal(t, rotation.Rotated, outcome(t, run).Outcome)
 	require.Len(t, stored(t, secret.Name).Versions, 2)
 }

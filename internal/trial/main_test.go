@@ -138,7 +138,7 @@ func startWorker(t *testing.T, tr *trial.Trial) *trial.Worker {
 // requireSound requires that an outcome is as it says, and that nobody was locked out on the way.
 func requireSound(t *testing.T, tr *trial.Trial, ended trial.Ended) {
 	t.Helper()
-	require.NotEqual(t, rotation.Abandoned, ended.Result.Outcome, "nobody has given it up")
+	require.NotEqual(t, rotation.Abandoned, ended.Result.Outcome, "nobody else had come, and it was parked: %+v, %v", ended.Result.Reason, ended.Result.Notes)
 	after, err := bench.Look(t.Context(), tr.Secret)
 	require.NoError(t, err)
 	require.Empty(t, trial.Audit(tr.Kind, tr.Secret, tr.Outset, after, ended), "%s: %+v", ended.Result.Outcome, ended.Result.Reason)
