@@ -97,8 +97,9 @@ func TestRotationIsInterrupted(t *testing.T) {
 			var stopped atomic.Int64
 			t.Cleanup(func() {
 				t.Logf("%d rotations were stopped by a cancel", stopped.Load())
-				require.True(t, !*full || t.Failed() || kind.Express || stopped.Load() > 0 || !slices.ContainsFunc(some, func(c interruption) bool { return c.what == "a cancel" }),
-					"no cancel stopped anything")
+				// Express it has mostly ended before the cancel is heard.
+				early := !kind.Express && slices.ContainsFunc(some, func(c interruption) bool { return c.what == "a cancel" && c.effect.Step == "Set" })
+				require.True(t, !*full || t.Failed() || !early || stopped.Load() > 0, "no cancel stopped anything")
 			})
 			for _, c := range some {
 				t.Run(fmt.Sprintf("%s before %s", c.what, c.effect), func(t *testing.T) {

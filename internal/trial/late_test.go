@@ -67,10 +67,15 @@ func TestLateChanges(t *testing.T) {
 			t.Cleanup(func() {
 				for source, n := range arrived {
 					all.Add(n.Load())
-					// At the end a statement may find no session any more.
-					early := slices.ContainsFunc(some, func(l late) bool { return l.effect.Source == source && l.when == beforeNext })
+					early := 0
+					for _, l := range some {
+						if l.effect.Source == source && l.when == beforeNext {
+							early++
+						}
+					}
 					t.Logf("%s: %d late changes were carried out", source, n.Load())
-					require.True(t, !*full || t.Failed() || !early || n.Load() > 0, "not one of them arrived: %s", source)
+					// At the end a statement may find no session any more, and of a few early ones each may have been too slow.
+					require.True(t, t.Failed() || early < 3 || n.Load() > 0, "not one of them arrived: %s", source)
 				}
 			})
 			for _, c := range some {
