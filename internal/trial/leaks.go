@@ -83,10 +83,8 @@ func (b *Bench) leftByWorkers(ctx context.Context) (files []canary.Source, pages
 func (b *Bench) passwords() (list []rotation.Secret, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known := map[string]bool{}
 	add := func(password rotation.Secret) {
-		if text := password.Reveal(); text != "" && !known[text] {
-			known[text] = true
+		if !password.Empty() && !slices.ContainsFunc(list, password.Equal) {
 			list = append(list, password)
 		}
 	}
