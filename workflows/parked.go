@@ -64,6 +64,8 @@ func (w *run) happened(reason error) string {
 		return fmt.Sprintf("%s failed in step **%s**: %s.\n\nIt only goes forward: the stage may have been moved already.", secret, f.Step, f.Text)
 	case w.endFailed:
 		return fmt.Sprintf("%s has passed its test and only goes forward. Step **%s** met a conflict: %s.", secret, f.Step, f.Text)
+	case w.onlyBack():
+		return fmt.Sprintf("%s can't go on with step **%s**: %s.", secret, f.Step, f.Text)
 	case f.Kind == rotation.Conflict:
 		return fmt.Sprintf("%s met a conflict in step **%s**: %s.\n\nNothing is undone beside somebody else.", secret, f.Step, f.Text)
 	}
@@ -188,6 +190,12 @@ func (w *run) clients() string {
 	return "whether the current version logs in could not be seen"
 }
 
+// onlyBack: the rollback was begun and has taken the pending stage off, without which nothing goes forward. With one account the password decides.
+func (w *run) onlyBack() bool {
+	p, s := w.plan, w.situation
+	return p.RollbackBegun && p.Strategy != rotation.SingleUser && s.Unseen == "" && s.Current == p.Base && s.Written && s.Pending == "" && !w.endFailed
+}
+
 // advice is what to do before any decision.
 func (w *run) advice(reason error) string {
 	p, s, f := w.plan, w.situation, failureOf(reason)
@@ -197,6 +205,8 @@ func (w *run) advice(reason error) string {
 			"again before any other decision.", s.Current, p.Base)
 	case s.Unseen == "" && s.Current != p.Version && !s.Written:
 		return "This rotation's version is not there: somebody deleted it, or wrote many others meanwhile. `retry` writes it again, with another password."
+	case w.onlyBack():
+		return "The rollback was begun, and has taken the pending stage off. Mend what kept it from its end if you can, and let `rollback` finish it."
 	case f != nil && f.Kind == rotation.Conflict:
 		return "Find out who else changes this secret or these accounts, and have them stop, before you decide."
 	}
@@ -205,11 +215,13 @@ func (w *run) advice(reason error) string {
 
 // means tells what a decision would do as things are.
 func (w *run) means(choice string) string {
-	switch choice {
-	case rotation.UpdateRetry:
+	switch {
+	case choice == rotation.UpdateRetry && w.onlyBack():
+		return "does not help: the pending stage is off, nothing puts it back, and it would stop here again"
+	case choice == rotation.UpdateRetry:
 		return "go on from what there is: put the version if it is missing, set and test its login, and make version `" + w.plan.Version +
 			"` current. It stops here again if what stopped it is still so"
-	case rotation.UpdateRollback:
+	case choice == rotation.UpdateRollback:
 		return w.rollbackMeans()
 	}
 	return "give up: store and target stay exactly as they are described here, and the rotation ends as Abandoned. The next rotation looks at what it finds"

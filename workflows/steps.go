@@ -225,6 +225,7 @@ func (w *run) endStep(ctx workflow.Context) (result activities.EndResult, err er
 }
 
 func (w *run) rollback(ctx workflow.Context) (result activities.RollbackResult, err error) {
+	w.plan.RollbackBegun = true
 	patience := w.req.PatienceTime()
 	// With one account whose password may have been changed, clients may be locked out until it is known which way to go: this is
 	// tried without an end, like End.

@@ -133,6 +133,13 @@ func TestWordsOfAParkedRotation(t *testing.T) {
 				"version `v7` is pending, which is not this rotation's", "`retry` writes it again, with another password", "the cloud's API says that the account is there",
 				"random password that is kept nowhere"},
 		},
+		"a rollback that took the pending stage off and got no further": {
+			script: unprovable(99),
+			found:  rotation.Situation{Current: "v0", Written: true, Logins: []rotation.LoginState{accepted("orders", "v0"), {Account: "orders_rt", Refused: []string{"v1"}}}},
+			says: []string{"could not be proven: somebody else was here", "`v1` is there and carries no pending stage", "let `rollback` finish it",
+				"- `retry`: does not help: the pending stage is off", "- `rollback`: drop account `orders_rt`"},
+			silent: []string{"Find out who else", "go on from what there is"},
+		},
 		"a cancel whose rollback can't be proven": {
 			script: script{set: always(retryable), rollback: unprovable(99).rollback}, cancel: true,
 			found: rotation.Situation{Current: "v0", Pending: "v1", Written: true},

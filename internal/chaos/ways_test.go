@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -117,7 +118,7 @@ func insistFor(ctx context.Context, patience time.Duration, try func() error) er
 	}
 }
 
-// mostDecisions is how often a parked rotation is told to try again.
+// mostDecisions is how often it is decided about a parked rotation: that it tries again, and, where it parks again, that it is rolled back.
 const mostDecisions = 5
 
 // outcome waits for the end of a rotation, and decides where it parks.
@@ -143,7 +144,12 @@ func (r *run) outcome(ctx context.Context, w client.WorkflowRun, canonical strin
 		if failed != nil || status.State != rotation.StateParked || parked == mostDecisions {
 			continue
 		}
-		handle, failed := r.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: canonical, UpdateName: rotation.UpdateRetry,
+		// What a rollback has begun can't go forward any more.
+		choice := rotation.UpdateRetry
+		if parked%2 == 1 && slices.Contains(status.Decisions, rotation.UpdateRollback) {
+			choice = rotation.UpdateRollback
+		}
+		handle, failed := r.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: canonical, UpdateName: choice,
 			Args: []any{workflows.Decide{Reason: "go on", By: "chaos"}}, WaitForStage: client.WorkflowUpdateStageCompleted})
 		if failed == nil && handle.Get(ctx, nil) == nil {
 			parked++

@@ -60,6 +60,38 @@ func TestStaleListInARollback(t *testing.T) {
 	require.True(t, logsIn(t, holder(t, h.secret, alibabakms.Current)))
 }
 
+// A rollback that has taken the pending stage off, and may then not look any more, parks. It says that there is only the way back; who tries to go on
+// all the same is told so again, and not that somebody else was there.
+func TestRollbackThatGotNoFurther(t *testing.T) {
+	t.Parallel()
+	secret := newSecret(t)
+	stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: secret.Name, Action: "GetSecretValue", If: func(cloudsim.Request) bool {
+		return pendingOf(t, secret) != nil
+	}})
+	denied := stack.Cloud.Inject(cloudsim.Fault{Kind: cloudsim.Deny, Resource: secret.Name, Action: "ListSecretVersionIds", If: func(cloudsim.Request) bool {
+		s := stored(t, secret.Name)
+		return len(s.Versions) == 2 && s.Holder("ACSPending") == nil
+	}})
+	run := start(t, queue, secret, nil)
+	says := func(status rotation.Status) {
+		t.Helper()
+		require.Contains(t, status.Doing, "let `rollback` finish it")
+		require.Contains(t, status.Means[rotation.UpdateRetry], "does not help")
+		require.NotContains(t, status.Doing, "somebody else")
+	}
+	says(parked(t, run))
+	require.Equal(t, 1, denied.Hits())
+	require.NoError(t, decide(t, run, rotation.UpdateRetry, "go on"))
+	eventually(t, time.Minute, "it parks in set", func() bool {
+		status, err := query(run)
+		return err == nil && status.State == rotation.StateParked && status.Failure != nil && status.Failure.Step == rotation.StepSet
+	})
+	says(parked(t, run))
+	require.NoError(t, decide(t, run, rotation.UpdateRollback, "go back"))
+	require.Equal(t, rotation.RolledBack, outcome(t, run).Outcome)
+	require.True(t, logsIn(t, holder(t, secret, alibabakms.Current)))
+}
+
 // A stage that may not be moved keeps the rotation waiting and saying so, for what has passed Test is not rolled back. It goes on by
 // itself once it may.
 func TestMoveThatIsDenied(t *testing.T) {

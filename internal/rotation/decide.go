@@ -185,6 +185,10 @@ func (p Plan) checkOurs(seen Versions) error {
 	case p.Version:
 		return nil
 	case "":
+		if p.RollbackBegun {
+			return Errorf(Conflict, "the pending stage is off version %s of secret %s: the rollback that this rotation has begun takes it off, and nothing "+
+				"puts it back", p.Version, p.Secret)
+		}
 		return Errorf(Conflict, "the pending stage was taken off version %s of secret %s by somebody else", p.Version, p.Secret)
 	default:
 		return Errorf(Conflict, "the pending stage of secret %s was moved from version %s to %s by somebody else", p.Secret, p.Version, holder)

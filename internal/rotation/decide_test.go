@@ -93,6 +93,19 @@ func TestDecideRetire(t *testing.T) {
 	}
 }
 
+// A pending stage that the rotation's own rollback has taken off was not taken off by somebody else.
+func TestWhoTookThePendingStageOff(t *testing.T) {
+	off := seen("v0", "", "v1", "v0")
+	_, err := rotation.DecideSet(aPlan, off)
+	require.ErrorContains(t, err, "by somebody else")
+	begun := aPlan
+	begun.RollbackBegun = true
+	_, err = rotation.DecideSet(begun, off)
+	require.Equal(t, rotation.Conflict, rotation.KindOf(err))
+	require.ErrorContains(t, err, "the rollback that this rotation has begun takes it off")
+	require.NotContains(t, err.Error(), "somebody else")
+}
+
 func TestDecideStandby(t *testing.T) {
 	const yes, no, unknown = rotation.Accepted, rotation.RefusedLogin, rotation.Unknown
 	created := aPlan

@@ -41,6 +41,8 @@ type Plan struct {
 	Divided bool `json:",omitempty"`
 	// Adopted: Version is that of an unfinished rotation, whose password the account has already.
 	Adopted bool `json:",omitempty"`
+	// RollbackBegun: a rollback of this rotation was begun, which takes the pending stage off.
+	RollbackBegun bool `json:",omitempty"`
 	// Admin is the admin secret, "" if the account changes itself.
 	Admin string `json:",omitempty"`
 	// Address is the target's host and port, for people.
